@@ -1,0 +1,2 @@
+//! auditcast
+fn main() {}

@@ -1,0 +1,19 @@
+//! The words that every other crate speaks: ids, times, secrets, sealing, entries.
+//!
+//! Pure. Deliberately absent: input and output, any async runtime, the real clock.
+
+mod entry;
+mod error;
+mod id;
+mod resource;
+mod seal;
+mod secret;
+mod time;
+
+pub use entry::{Entry, EntryDraft, EntryFacts};
+pub use error::FieldError;
+pub use id::{AccountId, EntryId, InvalidId, Sequence, SubscriptionId, TokenId};
+pub use resource::{Access, LexedSegment, LexedSelector, ParseResourceError, Resource, Segment, lex};
+pub use seal::{DataKey, Keys, MasterKey, SealContext, SealError};
+pub use secret::Secret;
+pub use time::{Clock, Timestamp};
