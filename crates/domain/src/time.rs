@@ -50,9 +50,9 @@ impl Timestamp {
             .unwrap_or_default()
     }
 
-    // The years -9999 to 9999: beyond them a date has no four-digit text form.
-    const MIN_MILLIS: i64 = -377_705_023_201_000;
-    const MAX_MILLIS: i64 = 253_402_207_200_999;
+    // The years 0000 to 9999: beyond them a date has no four-digit text form.
+    const MIN_MILLIS: i64 = -62_167_219_200_000;
+    const MAX_MILLIS: i64 = 253_402_207_200_000;
 }
 
 impl fmt::Display for Timestamp {
