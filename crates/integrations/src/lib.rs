@@ -1,2 +1,31 @@
-//! placeholder
+//! Integrations: from an entry to a request, and from a reply to what it means.
+//!
+//! An integration is a folder with a manifest and templates, in the public format of
+//! LaunchDarkly's integration framework and a few keys of our own; docs/integrations.md
+//! describes both. Pure but for reading the folders. Deliberately absent: sending, waiting,
+//! the clock, and what follows from a verdict.
+
+mod address;
+mod batch;
+mod catalogue;
+mod cut;
+mod extension;
+mod integration;
+mod manifest;
+mod redact;
+mod render;
+mod reply;
+mod retry_after;
+mod sample;
 pub mod template;
+mod variables;
+
+pub use batch::BatchLimits;
+pub use catalogue::{Catalogue, LoadProblem};
+pub use extension::{AgeWindow, OnLate, Pace};
+pub use integration::{HttpRequest, Integration};
+pub use redact::redact;
+pub use render::{Item, Moment, Nothing, RenderError, RenderedItem};
+pub use reply::{Reason, Reply, ReplyReading, Verdict};
+pub use retry_after::RETRY_AFTER_MAX;
+pub use variables::{FormVariable, VariableType};

@@ -1,0 +1,142 @@
+//! Keeps bodies within the destination's limits: longer texts are cut and marked.
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::{
+    extension::{BodyBudget, Cut, Extension},
+    render::RenderError,
+};
+
+/// Stands at the end of a text that was cut.
+const MARK: &str = "…";
+
+/// Checks that a body is JSON and cuts it to what the destination takes.
+///
+/// The text stays as the template wrote it unless something has to be cut.
+pub(crate) fn fit(body: String, extension: &Extension, file: &str) -> Result<String, RenderError> {
+    let invalid =
+        |error: serde_json::Error| RenderError::InvalidBody { template: file.to_owned(), reason: error.to_string() };
+    // No text within a body is longer than the body.
+    let limits = extension.cut.iter().filter_map(|cut| cut.characters_max.or(cut.bytes_max));
+    let budget = extension.body_budget.as_ref();
+    let smallest = limits.chain(budget.map(|budget| budget.bytes_max)).min();
+    if smallest.is_none_or(|smallest| body.len() <= smallest) {
+        serde_json::from_str::<IgnoredAny>(&body).map_err(invalid)?;
+        return Ok(body);
+    }
+    let mut value: Value = serde_json::from_str(&body).map_err(invalid)?;
+    let mut changed = false;
+    for cut in &extension.cut {
+        each_text(&mut value, &cut.at, &mut |text| changed |= apply(cut, text));
+    }
+    let body = if changed { value.to_string() } else { body };
+    match budget {
+        Some(budget) if body.len() > budget.bytes_max => shrink(value, budget),
+        _ => Ok(body),
+    }
+}
+
+fn apply(cut: &Cut, text: &mut String) -> bool {
+    let shortened = match (cut.characters_max, cut.bytes_max) {
+        (Some(max), _) => cut_characters(text, max, &cut.closing),
+        (_, Some(max)) => cut_bytes(text, max, &cut.closing),
+        (None, None) => None,
+    };
+    let is_cut = shortened.is_some();
+    if let Some(shortened) = shortened {
+        *text = shortened;
+    }
+    is_cut
+}
+
+/// The text in at most `max` characters, or none when it is short enough already.
+fn cut_characters(text: &str, max: usize, closing: &str) -> Option<String> {
+    if text.chars().count() <= max {
+        return None;
+    }
+    let (content, closing) = split_closing(text, closing);
+    let room = max.saturating_sub(MARK.chars().count() + closing.chars().count());
+    let end = content.char_indices().nth(room).map_or(content.len(), |(at, _)| at);
+    Some(format!("{}{MARK}{closing}", &content[..end]))
+}
+
+/// The text in at most `max` bytes of UTF-8, or none when it is short enough already.
+fn cut_bytes(text: &str, max: usize, closing: &str) -> Option<String> {
+    if text.len() <= max {
+        return None;
+    }
+    let (content, closing) = split_closing(text, closing);
+    let room = max.saturating_sub(MARK.len() + closing.len());
+    Some(format!("{}{MARK}{closing}", &content[..content.floor_char_boundary(room)]))
+}
+
+fn split_closing<'a>(text: &'a str, closing: &'a str) -> (&'a str, &'a str) {
+    match text.strip_suffix(closing) {
+        Some(content) => (content, closing),
+        None => (text, ""),
+    }
+}
+
+/// Shortens texts in the budget's order until the body fits.
+fn shrink(mut value: Value, budget: &BodyBudget) -> Result<String, RenderError> {
+    let mut bytes = value.to_string().len();
+    for pointer in &budget.shorten {
+        each_text(&mut value, pointer, &mut |text| {
+            if bytes > budget.bytes_max {
+                let before = written_length(text);
+                shorten_by(text, bytes - budget.bytes_max);
+                bytes = bytes + written_length(text) - before;
+            }
+        });
+    }
+    if bytes > budget.bytes_max {
+        return Err(RenderError::TooLarge { bytes, bytes_max: budget.bytes_max });
+    }
+    Ok(value.to_string())
+}
+
+/// Takes characters from the end until at least `excess` written bytes are gone, or all.
+fn shorten_by(text: &mut String, excess: usize) {
+    let wanted = excess + MARK.len();
+    let mut gone = 0;
+    let mut end = text.len();
+    for (at, character) in text.char_indices().rev() {
+        if gone >= wanted {
+            break;
+        }
+        gone += written_length(character.encode_utf8(&mut [0; 4])) - 2;
+        end = at;
+    }
+    text.truncate(end);
+    text.push_str(MARK);
+}
+
+/// Bytes of the text as a JSON string.
+fn written_length(text: &str) -> usize {
+    Value::from(text).to_string().len()
+}
+
+/// Calls `change` with every text that the pointer names; `*` names all members of a level.
+fn each_text(value: &mut Value, pointer: &str, change: &mut dyn FnMut(&mut String)) {
+    let Some(rest) = pointer.strip_prefix('/') else {
+        if let (true, Value::String(text)) = (pointer.is_empty(), value) {
+            change(text);
+        }
+        return;
+    };
+    let (step, after) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    match value {
+        Value::Object(members) if step == "*" => {
+            members.values_mut().for_each(|member| each_text(member, after, change))
+        }
+        Value::Array(elements) if step == "*" => {
+            elements.iter_mut().for_each(|element| each_text(element, after, change))
+        }
+        other => {
+            if let Some(inner) = other.pointer_mut(&format!("/{step}")) {
+                each_text(inner, after, change);
+            }
+        }
+    }
+}

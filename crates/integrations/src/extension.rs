@@ -1,0 +1,228 @@
+//! What our own engine adds to the public manifest format: the object `auditcast`.
+//!
+//! docs/integrations.md describes every member.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::variables::{VariableType, Variables};
+
+/// Place within the object and what is wrong there.
+pub(crate) type Flaw = (String, String);
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Extension {
+    pub(crate) reply: Vec<ReplyRule>,
+    pub(crate) first_invalid: Option<String>,
+    pub(crate) rate_reset: Option<RateReset>,
+    pub(crate) batch: Option<BatchKeys>,
+    pub(crate) gzip_from_bytes: Option<usize>,
+    pub(crate) age: Option<AgeWindow>,
+    pub(crate) pace: Option<Pace>,
+    pub(crate) cut: Vec<Cut>,
+    pub(crate) body_budget: Option<BodyBudget>,
+    pub(crate) skip_verification: Option<String>,
+}
+
+/// One rule about replies; the first that matches decides.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct ReplyRule {
+    /// Any of these; empty: every status.
+    #[serde(default)]
+    pub(crate) status: Vec<u16>,
+    /// JSON pointer to the values of which it has to hold one.
+    #[serde(default)]
+    pub(crate) json: BTreeMap<String, Vec<Value>>,
+    /// JSON pointers of which one has to point to a list or text that is not empty.
+    #[serde(default)]
+    pub(crate) any_filled: Vec<String>,
+    /// The whole body but for blanks at its ends.
+    pub(crate) text: Option<String>,
+    /// A part of the body.
+    pub(crate) contains: Option<String>,
+    pub(crate) verdict: Option<VerdictName>,
+    /// The machine name of the reason.
+    pub(crate) reason: Option<String>,
+    /// What the user reads.
+    pub(crate) explain: Option<String>,
+    /// The body tells of each item.
+    pub(crate) items: Option<ItemsRule>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct ItemsRule {
+    /// JSON pointer to the list that has one element for each item.
+    pub(crate) list: String,
+    /// Pointer within an element to its status; `*` stands for the only member.
+    #[serde(default)]
+    pub(crate) status: String,
+    /// Pointer within an element to a text that says why.
+    pub(crate) explain: Option<String>,
+    /// Statuses whose verdict is not the general one.
+    #[serde(default)]
+    pub(crate) verdicts: BTreeMap<VerdictName, Vec<u16>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum VerdictName {
+    Accepted,
+    Refused,
+    Misconfigured,
+    Throttled,
+    Unavailable,
+}
+
+/// A header that says, with a 429, when to come back.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct RateReset {
+    pub(crate) header: String,
+    pub(crate) unit: RateUnit,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum RateUnit {
+    /// Seconds from now.
+    Seconds,
+    /// A time in microseconds since 1970.
+    UnixMicroseconds,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct BatchKeys {
+    pub(crate) items_max: usize,
+    pub(crate) bytes_max: usize,
+    #[serde(default)]
+    pub(crate) prefix: String,
+    #[serde(default)]
+    pub(crate) item_prefix: String,
+    #[serde(default)]
+    pub(crate) separator: String,
+    #[serde(default)]
+    pub(crate) suffix: String,
+}
+
+/// What happens to an entry whose event lies outside of the destination's age window.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum OnLate {
+    /// It is sent with the time of the request; its own time stands in its text.
+    Restamp,
+    /// It is not sent.
+    Skip,
+}
+
+/// How far from the time of the request the time of an event may lie.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AgeWindow {
+    past_max_seconds: Option<u32>,
+    future_max_seconds: Option<u32>,
+    on_late: OnLate,
+}
+
+impl AgeWindow {
+    /// The greatest age; none when an event may be of any age.
+    pub fn past_max(&self) -> Option<Duration> {
+        self.past_max_seconds.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
+    /// How far in the future an event may lie; none when there is no limit.
+    pub fn future_max(&self) -> Option<Duration> {
+        self.future_max_seconds.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
+    /// What happens to an entry outside of the window.
+    pub fn on_late(&self) -> OnLate {
+        self.on_late
+    }
+}
+
+/// How requests to one target follow each other.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Pace {
+    #[serde(default)]
+    spacing_ms: u32,
+    #[serde(default)]
+    ordered: bool,
+    target: Vec<String>,
+}
+
+impl Pace {
+    /// The least time between the starts of two requests.
+    pub fn spacing(&self) -> Duration {
+        Duration::from_millis(self.spacing_ms.into())
+    }
+
+    /// Whether entries have to arrive in the order of the log, with times that only grow.
+    pub fn ordered(&self) -> bool {
+        self.ordered
+    }
+
+    /// The form variables whose values together name the target.
+    pub fn target(&self) -> &[String] {
+        &self.target
+    }
+}
+
+/// The longest text that the destination takes at some places of the body.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Cut {
+    /// JSON pointer; `*` stands for every member or element.
+    pub(crate) at: String,
+    pub(crate) characters_max: Option<usize>,
+    pub(crate) bytes_max: Option<usize>,
+    /// What still has to stand at the end of a text that ended so.
+    #[serde(default)]
+    pub(crate) closing: String,
+}
+
+/// The largest body, and the texts that give way for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct BodyBudget {
+    pub(crate) bytes_max: usize,
+    /// JSON pointers in the order in which they are shortened.
+    #[serde(default)]
+    pub(crate) shorten: Vec<String>,
+}
+
+impl Extension {
+    /// Looks for members that contradict each other or name what is not there.
+    pub(crate) fn check(&self, variables: &Variables) -> Result<(), Flaw> {
+        for (index, rule) in self.reply.iter().enumerate() {
+            if rule.verdict.is_some() == rule.items.is_some() {
+                return Err((format!("reply[{index}]"), "needs either verdict or items".into()));
+            }
+        }
+        for (index, cut) in self.cut.iter().enumerate() {
+            if cut.characters_max.is_some() == cut.bytes_max.is_some() {
+                return Err((format!("cut[{index}]"), "needs either charactersMax or bytesMax".into()));
+            }
+            if !cut.at.starts_with('/') {
+                return Err((format!("cut[{index}].at"), "must be a JSON pointer that begins with /".into()));
+            }
+        }
+        for (index, key) in self.pace.iter().flat_map(|pace| &pace.target).enumerate() {
+            if variables.get(key).is_none() {
+                return Err((format!("pace.target[{index}]"), "names no form variable".into()));
+            }
+        }
+        if let Some(key) = &self.skip_verification
+            && variables.get(key).is_none_or(|variable| variable.kind != VariableType::Boolean)
+        {
+            return Err(("skipVerification".into(), "must name a form variable of type boolean".into()));
+        }
+        Ok(())
+    }
+}

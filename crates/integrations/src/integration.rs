@@ -1,0 +1,338 @@
+//! One kind of destination: what its config holds, what is sent, what a reply means.
+
+use std::{collections::BTreeMap, fmt};
+
+use aws_lc_rs::hmac;
+use domain::{Entry, EntryFacts, FieldError, Secret};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    address::{HeaderTemplate, UrlTemplate},
+    batch::{self, BatchFormat, BatchLimits},
+    cut,
+    extension::{AgeWindow, Extension, Pace},
+    render::{
+        BodyTemplate, Item, Moment, Nothing, RenderError, RenderedItem, Stamp, body_root, delivery_context, hex,
+        line_root, render_json, times,
+    },
+    sample,
+    template::{HtmlEscape, JsonEscape, Limits},
+    variables::{FormVariable, Variables},
+};
+
+// What a batch holds at most in bytes where there are no batches.
+const UNBATCHED: BatchLimits = BatchLimits { items_max: 1, bytes_max: 1_000_000 };
+
+/// A kind of destination, as its manifest describes it.
+#[derive(Clone, Debug)]
+pub struct Integration {
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) variables: Variables,
+    pub(crate) undeliverable: Option<String>,
+    pub(crate) url: Option<UrlTemplate>,
+    pub(crate) method: &'static str,
+    pub(crate) headers: Vec<HeaderTemplate>,
+    pub(crate) signature: Option<Signature>,
+    pub(crate) body: Body,
+    pub(crate) batch: Option<BatchFormat>,
+    pub(crate) default_policy: Value,
+    pub(crate) shows_response_body: bool,
+    pub(crate) host_is_fixed: bool,
+    pub(crate) extension: Extension,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// The entry as the standard webhook gives it.
+    StandardPayload,
+    /// By kind, and `default` and `validation`.
+    Templates(BTreeMap<String, BodyTemplate>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Signature {
+    pub(crate) header: String,
+    pub(crate) secret_key: String,
+}
+
+/// Address and headers of a request.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RequestLine {
+    url: String,
+    headers: Vec<(String, String)>,
+}
+
+/// What is to be sent. Address and headers hold keys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// `POST`, `PUT`, `PATCH`, `GET` or `DELETE`.
+    pub method: &'static str,
+    /// Absolute, http or https, without a fragment.
+    pub url: String,
+    /// Names as the manifest writes them, values without control characters.
+    pub headers: Vec<(String, String)>,
+    /// The body, compressed if a header says so.
+    pub body: Vec<u8>,
+    /// Whether the destination's certificate is checked.
+    pub verify_tls: bool,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.body.len();
+        f.debug_struct("HttpRequest").field("method", &self.method).field("bytes", &bytes).finish_non_exhaustive()
+    }
+}
+
+impl Integration {
+    /// The integration key, such as `datadog`.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The name to show, such as `Datadog`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The fields of a config, in the manifest's order.
+    pub fn form_variables(&self) -> &[FormVariable] {
+        &self.variables.0
+    }
+
+    /// Why this server cannot deliver to it, if so: OAuth and senders that are no plain request.
+    pub fn undeliverable(&self) -> Option<&str> {
+        self.undeliverable.as_deref()
+    }
+
+    /// The statements that a new subscription has unless it brings its own; an array.
+    pub fn default_policy(&self) -> &Value {
+        &self.default_policy
+    }
+
+    /// Checks a config whole.
+    ///
+    /// # Errors
+    /// Every mistake, with attributes such as `config.hostURL`; never with a value of the config.
+    pub fn validate_config(&self, config: &Map<String, Value>) -> Result<(), Vec<FieldError>> {
+        self.variables.validate(config)?;
+        match self.line(config, json!({ "delivery": { "now": times(domain::Timestamp::default()) } })) {
+            Err(error @ (RenderError::Url { of_entry: false, .. } | RenderError::Header { of_entry: false, .. })) => {
+                Err(vec![FieldError::new("config", error.to_string())])
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The config as the API returns it: secrets masked, the rest as it is.
+    #[must_use]
+    pub fn masked_config(&self, config: &Map<String, Value>) -> Map<String, Value> {
+        self.variables.masked(config)
+    }
+
+    /// The config for logs and audit entries: secrets masked, and of values that carry a key,
+    /// such as signed URLs, only scheme and host.
+    #[must_use]
+    pub fn redacted_config(&self, config: &Map<String, Value>) -> Map<String, Value> {
+        self.variables.redacted(config)
+    }
+
+    /// Puts the stored value back where a client returned a secret's mask.
+    pub fn keep_masked(&self, new: &mut Map<String, Value>, stored: &Map<String, Value>) {
+        self.variables.keep_masked(new, stored);
+    }
+
+    /// All texts of the config that must not be shown, for [`crate::redact`].
+    #[must_use]
+    pub fn secret_values(&self, config: &Map<String, Value>) -> Vec<Secret> {
+        self.variables.secret_values(config)
+    }
+
+    /// How many items a request may have.
+    pub fn batch(&self) -> BatchLimits {
+        self.batch.as_ref().map_or(UNBATCHED, |batch| batch.limits)
+    }
+
+    /// How old or early an event may be; none when that does not matter.
+    pub fn age_window(&self) -> Option<&AgeWindow> {
+        self.extension.age.as_ref()
+    }
+
+    /// How requests to one target follow each other; none when nothing is to be heeded.
+    pub fn pace(&self) -> Option<&Pace> {
+        self.extension.pace.as_ref()
+    }
+
+    /// The values that name the target of [`Self::pace`], in the manifest's order.
+    #[must_use]
+    pub fn target(&self, config: &Map<String, Value>) -> Vec<String> {
+        let values = self.variables.values(config);
+        let text =
+            |key: &String| values.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), Into::into));
+        self.pace().into_iter().flat_map(Pace::target).map(|key| text(key).unwrap_or_default()).collect()
+    }
+
+    /// Whether the manifest lets users see what the destination answered to a failed request.
+    pub fn shows_response_body(&self) -> bool {
+        self.shows_response_body
+    }
+
+    /// Whether every config leads to a host that the manifest names, so that an answer cannot
+    /// come from within the operator's network.
+    pub fn host_is_fixed(&self) -> bool {
+        self.host_is_fixed
+    }
+
+    /// Renders one entry.
+    ///
+    /// # Errors
+    /// [`RenderError::is_of_entry`] says whether only this entry cannot be sent.
+    pub fn render_item(
+        &self,
+        config: &Map<String, Value>,
+        entry: &Entry,
+        facts: &EntryFacts,
+        base_url: &str,
+        moment: impl Into<Moment>,
+    ) -> Result<Item, RenderError> {
+        let template = match &self.body {
+            Body::StandardPayload => None,
+            Body::Templates(templates) => {
+                let own = Some(facts.kind()).filter(|kind| !matches!(*kind, "default" | "validation"));
+                match own.and_then(|kind| templates.get(kind)).or_else(|| templates.get("default")) {
+                    Some(template) => Some(template),
+                    None => return Ok(Item::Nothing(Nothing::NoTemplate)),
+                }
+            }
+        };
+        self.render_with(template, config, (entry, facts), base_url, moment.into())
+    }
+
+    /// Renders the test message: the validation template on a sample entry, that updates an
+    /// environment; without one the default template, then the one for flags.
+    ///
+    /// # Errors
+    /// As [`Self::render_item`].
+    pub fn validation_item(
+        &self,
+        config: &Map<String, Value>,
+        account: domain::AccountId,
+        base_url: &str,
+        moment: impl Into<Moment>,
+    ) -> Result<Item, RenderError> {
+        let template = match &self.body {
+            Body::StandardPayload => None,
+            Body::Templates(templates) => {
+                let names = ["validation", "default", "flag"];
+                match names.into_iter().find_map(|name| templates.get(name)).or_else(|| templates.values().next()) {
+                    Some(template) => Some(template),
+                    None => return Ok(Item::Nothing(Nothing::NoTemplate)),
+                }
+            }
+        };
+        let moment = moment.into();
+        let entry = sample::environment_update(account, moment.now);
+        let facts = entry.facts();
+        self.render_with(template, config, (&entry, &facts), base_url, moment)
+    }
+
+    /// Makes one request of rendered items.
+    ///
+    /// # Errors
+    /// [`RenderError::ItemCount`] when there are no items, or several without batches.
+    pub fn request(&self, config: &Map<String, Value>, items: &[RenderedItem]) -> Result<HttpRequest, RenderError> {
+        let last = items.last().ok_or(RenderError::ItemCount { items: 0 })?;
+        let (line, mut body) = match (&self.batch, items, &last.line) {
+            (Some(batch), ..) => {
+                let now = items.iter().map(|item| item.now).max().unwrap_or(last.now);
+                (self.line(config, json!({ "delivery": { "now": times(now) } }))?, batch.join(items))
+            }
+            (None, [item], Some(line)) => (line.clone(), item.body.clone()),
+            _ => return Err(RenderError::ItemCount { items: items.len() }),
+        };
+        let RequestLine { url, mut headers } = line;
+        let values = self.variables.values(config);
+        headers.extend(self.signature.as_ref().and_then(|signature| signature.header(&values, &body)));
+        if self.extension.gzip_from_bytes.is_some_and(|from| body.len() >= from) {
+            body = batch::gzip(&body).map_err(RenderError::Compress)?;
+            headers.push(("Content-Encoding".into(), "gzip".into()));
+        }
+        let skip = self.extension.skip_verification.as_ref().and_then(|key| values.get(key));
+        Ok(HttpRequest { method: self.method, url, headers, body, verify_tls: skip != Some(&Value::Bool(true)) })
+    }
+
+    fn render_with(
+        &self,
+        template: Option<&BodyTemplate>,
+        config: &Map<String, Value>,
+        (entry, facts): (&Entry, &EntryFacts),
+        base_url: &str,
+        moment: Moment,
+    ) -> Result<Item, RenderError> {
+        let Some(stamp) = Stamp::new(facts.date(), moment, self.age_window()) else {
+            return Ok(Item::Nothing(Nothing::Late));
+        };
+        let values = self.variables.values(config);
+        let delivery = delivery_context(entry, stamp, moment.now);
+        let root = body_root(facts, base_url, values, delivery);
+        let body = match template {
+            None => facts.representation().to_string(),
+            Some(template) => match self.render_body(template, &root)? {
+                Some(body) => body,
+                None => return Ok(Item::Nothing(Nothing::EmptyBody)),
+            },
+        };
+        let mut bytes = Vec::new();
+        if let Some(prefix) = self.batch.as_ref().and_then(|batch| batch.item_prefix.as_ref()) {
+            bytes = render_json(prefix, &root)?.into_bytes();
+        }
+        bytes.extend_from_slice(body.as_bytes());
+        let line = match self.batch {
+            Some(_) => None,
+            None => Some(self.line(config, root)?),
+        };
+        Ok(Item::Body(RenderedItem { body: bytes, stamp: stamp.at, now: moment.now, line }))
+    }
+
+    /// The body; none when it is blank.
+    fn render_body(&self, template: &BodyTemplate, root: &Value) -> Result<Option<String>, RenderError> {
+        let limits = Limits::default();
+        let rendered = match template.json {
+            true => template.template.render(root, &JsonEscape, &limits),
+            false => template.template.render(root, &HtmlEscape, &limits),
+        };
+        let body = rendered.map_err(RenderError::Template)?;
+        if body.trim().is_empty() {
+            return Ok(None);
+        }
+        if !template.json {
+            return Ok(Some(body));
+        }
+        cut::fit(body.trim().to_owned(), &self.extension, &template.file).map(Some)
+    }
+
+    fn line(&self, config: &Map<String, Value>, context: Value) -> Result<RequestLine, RenderError> {
+        let url = match (&self.undeliverable, &self.url) {
+            (None, Some(url)) => url,
+            (reason, _) => {
+                return Err(RenderError::Undeliverable { reason: reason.clone().unwrap_or_default() });
+            }
+        };
+        let root = line_root(self.variables.values(config), context);
+        let mut headers = Vec::with_capacity(self.headers.len() + 2);
+        for header in &self.headers {
+            headers.extend(header.render(&root)?);
+        }
+        Ok(RequestLine { url: url.render(&root)?, headers })
+    }
+}
+
+impl Signature {
+    /// The header with the lower-case hex HMAC-SHA256 of the body; none without a secret.
+    fn header(&self, values: &Map<String, Value>, body: &[u8]) -> Option<(String, String)> {
+        let secret = values.get(&self.secret_key).and_then(Value::as_str).filter(|secret| !secret.is_empty())?;
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body);
+        Some((self.header.clone(), hex(tag.as_ref())))
+    }
+}
