@@ -142,14 +142,14 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
     }
 
     /// May visit a group more than once.
-    fn each_candidate(&self, resource: &Resource, mut visit: impl FnMut(usize)) {
+    fn each_candidate<'r>(&self, resource: &'r Resource, mut visit: impl FnMut(usize)) {
         self.everywhere.iter().copied().for_each(&mut visit);
         let kinds = self.hash(resource.segments.iter().map(|segment| segment.kind.as_str()));
         let Some(by_fixed) = self.places.get(&kinds) else { return };
         for (fixed, by_texts) in by_fixed {
             let named = resource.segments.iter().enumerate().filter(|(at, _)| fixed.is_named(*at));
             let names = named.map(|(_, segment)| segment.name.as_str());
-            let mut look = |tag: Option<&str>| {
+            let mut look = |tag: Option<&'r str>| {
                 let groups = by_texts.get(&self.hash(names.clone().chain(tag)));
                 groups.into_iter().flatten().copied().for_each(&mut visit);
             };
