@@ -1,0 +1,209 @@
+//! The command line.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::PathBufValueParser};
+
+use crate::{
+    logging, serve,
+    settings::{self, Form, Group, KEYS, Key, ReadSettingsError, Settings},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  auditcast serve
+  auditcast config check
+  auditcast token create --ingest --name shop";
+
+const SERVE_EXAMPLES: &str = "\
+Every setting can stand in auditcast.toml, in the environment (AUDITCAST_LISTEN) or here; the last wins.
+docs/settings.md explains each.
+
+Examples:
+  auditcast serve
+  auditcast serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem
+  AUDITCAST_DATA_DIR=/var/lib/auditcast auditcast serve --log-format json";
+
+const CONFIG_CHECK_EXAMPLES: &str = "\
+Prints every mistake with its key, where it stands and what would be right. Exits with 0 if there is none, else 2.
+
+Examples:
+  auditcast config check
+  auditcast config check --config /etc/auditcast.toml";
+
+const TOKEN_CREATE_EXAMPLES: &str = "\
+Prints the token once; only a hash of it is stored. The server that uses the data directory must not be running.
+
+Examples:
+  auditcast token create --name terraform
+  auditcast token create --ingest --name shop --account default";
+
+const INTEGRATIONS_LIST_EXAMPLES: &str = "\
+Prints key, name and form variables of each integration, the built-in ones and those of integrations_dir.
+
+Examples:
+  auditcast integrations list
+  auditcast integrations list --integrations-dir ./my-integrations";
+
+/// Exit code where the settings hold mistakes.
+const EXIT_MISTAKES: u8 = 2;
+
+/// Does what the command line of this process asks for.
+pub fn run() -> ExitCode {
+    let matches = command().get_matches();
+    match matches.subcommand() {
+        Some(("serve", given)) => with_settings(given, serve_command),
+        Some(("config", config)) => match config.subcommand() {
+            Some((_, given)) => with_settings(given, |_| {
+                println!("The settings are valid.");
+                ExitCode::SUCCESS
+            }),
+            None => ExitCode::FAILURE,
+        },
+        _ => {
+            eprintln!("This build has no store yet, which this command needs.");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve_command(settings: &Settings) -> ExitCode {
+    logging::start(settings.log_format, settings.log_level);
+    match serve::run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_settings(given: &ArgMatches, act: impl Fn(&Settings) -> ExitCode) -> ExitCode {
+    match settings::read(given.get_one::<PathBuf>("config").map(PathBuf::as_path), &flags(given)) {
+        Ok(settings) => act(&settings),
+        Err(error @ ReadSettingsError::Mistakes(_)) => {
+            eprintln!("{error}");
+            ExitCode::from(EXIT_MISTAKES)
+        }
+        Err(error @ ReadSettingsError::File { .. }) => {
+            eprintln!("{:#}", anyhow::Error::from(error));
+            ExitCode::from(EXIT_MISTAKES)
+        }
+    }
+}
+
+/// The settings given as flags, as `settings::parse` wants them named.
+fn flags(given: &ArgMatches) -> BTreeMap<String, String> {
+    let value = |key: &Key| Some((key.flag(), given.try_get_one::<String>(key.name).ok()??.clone()));
+    KEYS.iter().filter_map(value).collect()
+}
+
+fn command() -> Command {
+    Command::new("auditcast")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Streams audit logs to the tools that your customers use")
+        .after_help(EXAMPLES)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(with_setting_flags(Command::new("serve").about("Serve until SIGTERM").after_help(SERVE_EXAMPLES)))
+        .subcommand(Command::new("config").about("Look at the settings").subcommand_required(true).subcommand(
+            with_setting_flags(Command::new("check").about("Check the settings").after_help(CONFIG_CHECK_EXAMPLES)),
+        ))
+        .subcommand(
+            Command::new("token").about("Manage access tokens").subcommand_required(true).subcommand(
+                with_setting_flags(
+                    Command::new("create")
+                        .about("Make an access token and print it")
+                        .after_help(TOKEN_CREATE_EXAMPLES)
+                        .arg(
+                            Arg::new("ingest")
+                                .long("ingest")
+                                .action(ArgAction::SetTrue)
+                                .help("A token that can do nothing but send entries; without it, an admin token"),
+                        )
+                        .arg(
+                            Arg::new("name")
+                                .long("name")
+                                .value_name("NAME")
+                                .default_value("command line")
+                                .help("What the token is called"),
+                        )
+                        .arg(
+                            Arg::new("account")
+                                .long("account")
+                                .value_name("KEY")
+                                .default_value("default")
+                                .help("Whose token it is"),
+                        ),
+                ),
+            ),
+        )
+        .subcommand(
+            Command::new("integrations").about("Look at the integrations").subcommand_required(true).subcommand(
+                with_setting_flags(
+                    Command::new("list").about("List the integrations").after_help(INTEGRATIONS_LIST_EXAMPLES),
+                ),
+            ),
+        )
+}
+
+fn with_setting_flags(command: Command) -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(PathBufValueParser::new())
+        .help("The settings file [default: auditcast.toml in the working directory, if it is there]");
+    KEYS.iter().filter(|key| key.form != Form::Secret).map(setting_flag).fold(command.arg(config), Command::arg)
+}
+
+fn setting_flag(key: &'static Key) -> Arg {
+    let value = match key.form {
+        Form::Text | Form::Secret => "TEXT",
+        Form::Path => "PATH",
+        Form::Number { .. } => "NUMBER",
+        Form::List => "A,B",
+    };
+    let default = key.default.filter(|default| !default.is_empty());
+    let default = default.map_or_else(String::new, |default| format!(" [default: {default}]"));
+    Arg::new(key.name)
+        .long(key.name.replace('_', "-"))
+        .value_name(value)
+        .help(format!("{}{default}", key.about))
+        .help_heading("Settings")
+        .hide_short_help(key.group != Group::Server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{command, flags};
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn flags_reach_the_settings_under_their_own_names() {
+        let given = ["auditcast", "serve", "--data-dir", "d", "--delivery-permits", "7"];
+        let matches = command().try_get_matches_from(given).expect("parses");
+        let (_, serve) = matches.subcommand().expect("serve");
+        let expected = [("--data-dir".to_owned(), "d".to_owned()), ("--delivery-permits".to_owned(), "7".to_owned())];
+        assert_eq!(flags(serve), expected.into());
+    }
+
+    #[test]
+    fn the_bootstrap_token_is_no_flag() {
+        assert!(command().try_get_matches_from(["auditcast", "serve", "--bootstrap-token", "x"]).is_err());
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for path in [&["serve"][..], &["config", "check"], &["token", "create"], &["integrations", "list"], &[]] {
+            let mut arguments = vec!["auditcast"];
+            arguments.extend(path);
+            arguments.push("--help");
+            let help = command().try_get_matches_from(arguments).expect_err("help is printed").to_string();
+            assert!(help.contains("Examples:\n  "), "{path:?}: {help}");
+        }
+    }
+}

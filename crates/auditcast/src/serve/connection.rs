@@ -1,0 +1,206 @@
+//! One connection of a client, from its handshake to its end.
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::{
+    accept::Limits,
+    body::{CountedBody, TimedBody},
+    stall::StallGuard,
+};
+
+/// How long a connection that is told to close may take to say its goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// The largest head of a request.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// A silent HTTP/2 peer is asked whether it lives.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves one connection; returns when it is closed. `stop` asks for a graceful end.
+pub(super) async fn connection<Io>(
+    stream: Io,
+    peer: SocketAddr,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+    stop: CancellationToken,
+) where
+    Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let stream = StallGuard::new(stream, limits.body_timeout);
+    let Some(acceptor) = tls else {
+        return http(stream, peer, router, limits, stop).await;
+    };
+    let handshake = timeout(limits.header_timeout, acceptor.accept(stream));
+    let shaken = tokio::select! {
+        shaken = handshake => shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        () = stop.cancelled() => return,
+    };
+    match shaken {
+        Ok(stream) => http(stream, peer, router, limits, stop).await,
+        Err(error) => tracing::debug!(%peer, %error, "no TLS handshake"),
+    }
+}
+
+async fn http<Io>(stream: Io, peer: SocketAddr, router: Router, limits: Limits, stop: CancellationToken)
+where
+    Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let activity = Activity::new();
+    let service = service_fn(|request| {
+        let in_flight = activity.begin();
+        answer(request, peer, router.clone(), limits.body_timeout, in_flight)
+    });
+    let builder = builder();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut quiet = pin!(activity.quiet(limits));
+    let mut closing = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, error, "the connection ended early");
+                }
+                return;
+            }
+            () = quiet.as_mut() => {
+                if closing {
+                    return;
+                }
+            }
+            () = stop.cancelled(), if !closing => {}
+        }
+        closing = true;
+        connection.as_mut().graceful_shutdown();
+        // A peer that never answers the goodbye of HTTP/2, or stopped in the middle of a request
+        // head, would stay for ever.
+        quiet.set(activity.quiet(Limits { header_timeout: GOODBYE, idle_timeout: GOODBYE, ..limits }));
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The time for a head is kept by `Activity`: hyper's own timer runs through idle time too, so
+    // that one limit would have to serve for both, and it does not cover the first bytes.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(HEAD_MAX_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
+
+async fn answer(
+    request: hyper::Request<Incoming>,
+    peer: SocketAddr,
+    router: Router,
+    body_timeout: Duration,
+    in_flight: InFlight,
+) -> Result<hyper::Response<CountedBody>, Infallible> {
+    let (head, body) = request.into_parts();
+    let (body, expired) = TimedBody::new(body, body_timeout);
+    let mut request = Request::from_parts(head, Body::new(body));
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = router.oneshot(request).await?;
+    // Whatever a handler makes of a body that broke off, the client is told the cause.
+    let response = if expired.load(Ordering::Relaxed) { too_slow() } else { response };
+    Ok(response.map(|body| CountedBody::new(body, in_flight)))
+}
+
+fn too_slow() -> Response {
+    let text = r#"{"code":"request_timeout","message":"The request body did not arrive in time."}"#;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONNECTION, HeaderValue::from_static("close")),
+    ];
+    (StatusCode::REQUEST_TIMEOUT, headers, text).into_response()
+}
+
+/// What a connection is doing.
+struct Activity {
+    requests: Arc<watch::Sender<Requests>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Requests {
+    begun: u64,
+    in_flight: u64,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self { requests: Arc::new(watch::Sender::new(Requests::default())) }
+    }
+
+    /// A request head has arrived; the request is in flight until the guard is dropped.
+    fn begin(&self) -> InFlight {
+        self.requests.send_modify(|requests| {
+            requests.begun += 1;
+            requests.in_flight += 1;
+        });
+        InFlight { requests: Arc::clone(&self.requests) }
+    }
+
+    /// Waits until no request head has arrived for as long as the limits allow: the one for the
+    /// first head, or the one between two.
+    fn quiet(&self, limits: Limits) -> impl Future<Output = ()> + use<> {
+        let mut requests = self.requests.subscribe();
+        async move {
+            loop {
+                let Ok(seen) = requests.wait_for(|requests| requests.in_flight == 0).await.map(|seen| *seen) else {
+                    return pending().await;
+                };
+                let limit = if seen.begun == 0 { limits.header_timeout } else { limits.idle_timeout };
+                let next = requests.wait_for(|requests| requests.begun != seen.begun);
+                if timeout(limit, next).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A request that its connection works on.
+pub(super) struct InFlight {
+    requests: Arc<watch::Sender<Requests>>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.requests.send_modify(|requests| requests.in_flight -= 1);
+    }
+}

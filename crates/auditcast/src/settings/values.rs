@@ -1,0 +1,100 @@
+//! Texts to values. Each error says what would be right; none repeats a secret.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use domain::Secret;
+use ipnet::IpNet;
+use url::Url;
+
+use super::{LogFormat, LogLevel, keys::Form};
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is not an address with a port, such as 127.0.0.1:8080 or [::]:8080"))
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.contains('\0') { Err("holds a NUL character".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+pub(super) fn token(text: &str) -> Result<Secret, String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(Secret::new(text.to_owned()))
+    } else {
+        Err("must be made of printable ASCII characters without spaces, since it travels in a header".to_owned())
+    }
+}
+
+pub(super) fn base_url(text: &str) -> Result<Url, String> {
+    let wanted = || format!("{text:?} is not a base URL, such as https://audit.example.com");
+    let url = Url::parse(text).map_err(|_| wanted())?;
+    let plain =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    if plain && matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(url) } else { Err(wanted()) }
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{text:?} is not one of text, json")),
+    }
+}
+
+pub(super) fn log_level(text: &str) -> Result<LogLevel, String> {
+    [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace]
+        .into_iter()
+        .find(|level| level.as_str() == text)
+        .ok_or_else(|| format!("{text:?} is not one of error, warn, info, debug, trace"))
+}
+
+pub(super) fn number(form: Form, text: &str) -> Result<u64, String> {
+    let Form::Number { min, max } = form else { return Err("is not a number in the table of keys".to_owned()) };
+    match text.parse() {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        _ => Err(format!("{text:?} is not a whole number from {min} to {max}")),
+    }
+}
+
+/// Networks such as `10.0.0.0/8`; a bare address is the network of that address alone.
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    items(text)
+        .map(|item| {
+            let network = item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
+            let network =
+                network.map_err(|_| format!("{item:?} is not an address range, such as 10.0.0.0/8 or ::1"))?;
+            if network == network.trunc() {
+                Ok(network)
+            } else {
+                Err(format!("{item:?} has bits beyond its prefix; the range is {}", network.trunc()))
+            }
+        })
+        .collect()
+}
+
+/// Pairs such as `api.example.com:443=127.0.0.1:9443`, by host in lower case and port.
+pub(super) fn connect_to(text: &str) -> Result<BTreeMap<(String, u16), SocketAddr>, String> {
+    let mut addresses = BTreeMap::new();
+    for item in items(text) {
+        let wanted = || format!("{item:?} is not host:port=address:port, such as api.example.com:443=127.0.0.1:9443");
+        let (name, address) = item.split_once('=').ok_or_else(wanted)?;
+        let (host, port) = name.trim().rsplit_once(':').ok_or_else(wanted)?;
+        let port: u16 = port.parse().map_err(|_| wanted())?;
+        let address: SocketAddr = address.trim().parse().map_err(|_| wanted())?;
+        if host.is_empty() || host.contains(['/', '@', ' ']) {
+            return Err(wanted());
+        }
+        let before = addresses.insert((host.to_ascii_lowercase(), port), address);
+        if before.is_some_and(|before| before != address) {
+            return Err(format!("names {}:{port} twice with different addresses", host.to_ascii_lowercase()));
+        }
+    }
+    Ok(addresses)
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
