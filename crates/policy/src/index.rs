@@ -258,3 +258,28 @@ fn is_everywhere(policy: &Policy) -> bool {
 fn allowed(policy: &Policy) -> impl Iterator<Item = &Set<Specifier>> {
     policy.rules.iter().filter(|statement| statement.effect == Effect::Allow).map(|statement| &statement.resources)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Arc, Policy, PolicyIndex};
+
+    #[test]
+    fn what_is_taken_out_leaves_nothing_behind() {
+        let mut index = PolicyIndex::new();
+        for round in 0..3 {
+            for key in 0..20 {
+                let statements = json!([
+                    {"effect": "allow", "resources": [format!("proj/p{}", key % 7), "proj/*;eu"], "actions": ["*"]},
+                    {"effect": "allow", "notResources": [format!("proj/q{}", key % 5)], "actions": [format!("a{round}")]},
+                ]);
+                index.insert(key, Arc::new(Policy::parse(&statements).expect("the statements are valid")));
+            }
+            (0..20).for_each(|key| index.remove(&key));
+        }
+        assert!(index.by_key.is_empty() && index.by_rules.is_empty());
+        assert!(index.places.is_empty() && index.everywhere.is_empty());
+        assert!(index.groups.len() == index.free.len() && index.groups.len() <= 20, "{index:?}");
+    }
+}
