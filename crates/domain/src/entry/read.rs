@@ -1,0 +1,126 @@
+//! Reads the bytes of an entry, and members out of it.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::FieldError;
+
+/// A JSON object in the order in which it was sent.
+pub(super) type Object = Map<String, Value>;
+
+/// How many objects and lists may stand inside each other, the entry itself included.
+pub(super) const DEPTH_MAX: usize = 64;
+
+/// Reads one entry.
+///
+/// # Errors
+/// Every mistake that keeps the bytes from being one JSON object with unique names.
+pub(super) fn object(bytes: &[u8]) -> Result<Object, Vec<FieldError>> {
+    let refused = |reason: String| Err(vec![FieldError::new("", reason)]);
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return refused(format!("is not UTF-8 text after {} bytes", error.valid_up_to())),
+    };
+    if !text.starts_with('{') {
+        return refused("must be one JSON object".to_owned());
+    }
+    // The parser recurses, so depth is judged before it runs.
+    if depth(bytes) > DEPTH_MAX {
+        return refused(format!("is nested deeper than {DEPTH_MAX} levels"));
+    }
+    match serde_json::from_str::<Root>(text) {
+        Ok(Root { object, repeated }) if repeated.is_empty() => Ok(object),
+        Ok(Root { repeated, .. }) => Err(repeated
+            .into_iter()
+            .map(|name| FieldError::new(name, "stands in the entry more than once; give it once"))
+            .collect()),
+        Err(error) => refused(format!("is not valid JSON: {error}")),
+    }
+}
+
+/// The text of a member. An empty text counts as left out.
+pub(super) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The object that a member holds.
+pub(super) fn object_in<'a>(object: &'a Object, name: &str) -> Option<&'a Object> {
+    object.get(name).and_then(Value::as_object)
+}
+
+/// The texts of a list; whatever else the list holds is passed over.
+pub(super) fn texts<'a>(object: &'a Object, name: &str) -> impl Iterator<Item = &'a str> {
+    object.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Whether a member is there and says something.
+pub(super) fn is_given(object: &Object, name: &str) -> bool {
+    object.get(name).is_some_and(|value| !value.is_null())
+}
+
+/// Puts a derived value where nothing was given; a given value wins.
+pub(super) fn fill(object: &mut Object, name: &str, derive: impl FnOnce() -> Value) {
+    if !is_given(object, name) {
+        object.insert(name.to_owned(), derive());
+    }
+}
+
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for &byte in json {
+        if in_text {
+            (in_text, escaped) = (escaped || byte != b'"', !escaped && byte == b'\\');
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+// `serde_json` keeps the last of two members with one name. At the top level that would let
+// a reader that keeps the first one see another entry than we do.
+struct Root {
+    object: Object,
+    repeated: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Root {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RootVisitor)
+    }
+}
+
+struct RootVisitor;
+
+impl<'de> Visitor<'de> for RootVisitor {
+    type Value = Root;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Root, A::Error> {
+        let mut root = Root { object: Object::new(), repeated: Vec::new() };
+        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+            if root.object.contains_key(&name) {
+                if !root.repeated.contains(&name) && root.repeated.len() < 10 {
+                    root.repeated.push(name);
+                }
+            } else {
+                root.object.insert(name, value);
+            }
+        }
+        Ok(root)
+    }
+}
