@@ -1,8 +1,9 @@
 //! How rendered items become the body of one request.
 
-use std::io::Write as _;
+use std::{collections::BTreeMap, io::Write as _};
 
 use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
 
 use crate::{
     extension::{BatchKeys, Flaw},
@@ -22,6 +23,8 @@ pub struct BatchLimits {
 #[derive(Clone, Debug)]
 pub(crate) struct BatchFormat {
     pub(crate) limits: BatchLimits,
+    /// Form variables and the values that they need to have for requests to be batches.
+    pub(crate) only_if: BTreeMap<String, Value>,
     /// Stands before each item; sees the same root as a body template.
     pub(crate) item_prefix: Option<Template>,
     prefix: String,
@@ -43,6 +46,7 @@ impl BatchFormat {
         Ok(Self {
             limits: BatchLimits { items_max: keys.items_max, bytes_max: keys.bytes_max },
             item_prefix,
+            only_if: keys.only_if.clone(),
             prefix: keys.prefix.clone(),
             separator: keys.separator.clone(),
             suffix: keys.suffix.clone(),

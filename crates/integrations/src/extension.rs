@@ -98,6 +98,8 @@ pub(crate) enum RateUnit {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct BatchKeys {
+    #[serde(default)]
+    pub(crate) only_if: BTreeMap<String, Value>,
     pub(crate) items_max: usize,
     pub(crate) bytes_max: usize,
     #[serde(default)]
@@ -217,6 +219,11 @@ impl Extension {
             if variables.get(key).is_none() {
                 return Err((format!("pace.target[{index}]"), "names no form variable".into()));
             }
+        }
+        if let Some(key) =
+            self.batch.iter().flat_map(|batch| batch.only_if.keys()).find(|key| variables.get(key).is_none())
+        {
+            return Err(("batch.onlyIf".into(), format!("{key:?} is no form variable")));
         }
         if let Some(key) = &self.skip_verification
             && variables.get(key).is_none_or(|variable| variable.kind != VariableType::Boolean)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use domain::{Entry, EntryFacts, FieldError, Secret};
 use serde_json::{Map, Value, json};
 
@@ -149,9 +149,9 @@ impl Integration {
         self.variables.secret_values(config)
     }
 
-    /// How many items a request may have.
-    pub fn batch(&self) -> BatchLimits {
-        self.batch.as_ref().map_or(UNBATCHED, |batch| batch.limits)
+    /// How many items a request under this config may have.
+    pub fn batch(&self, config: &Map<String, Value>) -> BatchLimits {
+        self.batch_format(&self.variables.values(config)).map_or(UNBATCHED, |batch| batch.limits)
     }
 
     /// How old or early an event may be; none when that does not matter.
@@ -164,13 +164,14 @@ impl Integration {
         self.extension.pace.as_ref()
     }
 
-    /// The values that name the target of [`Self::pace`], in the manifest's order.
+    /// Names the target of [`Self::pace`]: the same text for all configs that lead there. It is a
+    /// hash, since the values may carry keys.
     #[must_use]
-    pub fn target(&self, config: &Map<String, Value>) -> Vec<String> {
+    pub fn target(&self, config: &Map<String, Value>) -> String {
         let values = self.variables.values(config);
-        let text =
-            |key: &String| values.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), Into::into));
-        self.pace().into_iter().flat_map(Pace::target).map(|key| text(key).unwrap_or_default()).collect()
+        let named: Vec<_> = self.pace().into_iter().flat_map(Pace::target).map(|key| values.get(key)).collect();
+        let hash = digest::digest(&digest::SHA256, json!([self.key, named]).to_string().as_bytes());
+        hex(&hash.as_ref()[..16])
     }
 
     /// Whether the manifest lets users see what the destination answered to a failed request.
@@ -243,7 +244,8 @@ impl Integration {
     /// [`RenderError::ItemCount`] when there are no items, or several without batches.
     pub fn request(&self, config: &Map<String, Value>, items: &[RenderedItem]) -> Result<HttpRequest, RenderError> {
         let last = items.last().ok_or(RenderError::ItemCount { items: 0 })?;
-        let (line, mut body) = match (&self.batch, items, &last.line) {
+        let values = self.variables.values(config);
+        let (line, mut body) = match (self.batch_format(&values), items, &last.line) {
             (Some(batch), ..) => {
                 let now = items.iter().map(|item| item.now).max().unwrap_or(last.now);
                 (self.line(config, json!({ "delivery": { "now": times(now) } }))?, batch.join(items))
@@ -252,7 +254,6 @@ impl Integration {
             _ => return Err(RenderError::ItemCount { items: items.len() }),
         };
         let RequestLine { url, mut headers } = line;
-        let values = self.variables.values(config);
         headers.extend(self.signature.as_ref().and_then(|signature| signature.header(&values, &body)));
         if self.extension.gzip_from_bytes.is_some_and(|from| body.len() >= from) {
             body = batch::gzip(&body).map_err(RenderError::Compress)?;
@@ -274,6 +275,7 @@ impl Integration {
             return Ok(Item::Nothing(Nothing::Late));
         };
         let values = self.variables.values(config);
+        let batch = self.batch_format(&values);
         let delivery = delivery_context(entry, stamp, moment.now);
         let root = body_root(facts, base_url, values, delivery);
         let body = match template {
@@ -284,15 +286,20 @@ impl Integration {
             },
         };
         let mut bytes = Vec::new();
-        if let Some(prefix) = self.batch.as_ref().and_then(|batch| batch.item_prefix.as_ref()) {
+        if let Some(prefix) = batch.and_then(|batch| batch.item_prefix.as_ref()) {
             bytes = render_json(prefix, &root)?.into_bytes();
         }
         bytes.extend_from_slice(body.as_bytes());
-        let line = match self.batch {
+        let line = match batch {
             Some(_) => None,
             None => Some(self.line(config, root)?),
         };
         Ok(Item::Body(RenderedItem { body: bytes, stamp: stamp.at, now: moment.now, line }))
+    }
+
+    /// The batch format, if requests under these values are batches.
+    fn batch_format(&self, values: &Map<String, Value>) -> Option<&BatchFormat> {
+        self.batch.as_ref().filter(|batch| batch.only_if.iter().all(|(key, value)| values.get(key) == Some(value)))
     }
 
     /// The body; none when it is blank.
