@@ -8,15 +8,16 @@ use super::read::{Object, fill, object_in, text};
 
 /// Everything that was sent, in its order, then everything that was derived.
 pub(super) fn context(facts: &EntryFacts, base_url: &str) -> Value {
-    let derived = Derived::new(&facts.root, facts.id.as_str(), &facts.kind, &facts.accesses, base_url);
-    let mut context = facts.root.clone();
+    let root = facts.root();
+    let derived = Derived::new(&root, facts.id.as_str(), &facts.kind, &facts.accesses, base_url);
+    let mut context = root.clone();
     context.insert("baseURL".to_owned(), base_url.trim_end_matches('/').into());
     context.insert("_id".to_owned(), facts.id.as_str().into());
     fill(&mut context, "_accountId", || facts.account.to_string().into());
     let mut links = derived.links();
     fill(&mut links, "details", || derived.details_link());
     context.insert("_links".to_owned(), links.into());
-    context.insert("timestamp".to_owned(), timestamp(facts));
+    context.insert("timestamp".to_owned(), timestamp(facts, &root));
     fill_text(&mut context, "kind", || facts.kind.clone());
     fill_text(&mut context, "name", || derived.name().to_owned());
     if let Some(key) = derived.key() {
@@ -25,9 +26,9 @@ pub(super) fn context(facts: &EntryFacts, base_url: &str) -> Value {
     fill(&mut context, "tags", || derived.tags());
     fill_text(&mut context, "titleVerb", || derived.title_verb());
     fill_text(&mut context, "verbKind", || derived.verb_kind().to_owned());
-    let title = derived.title().complete(object_in(&facts.root, "title"));
+    let title = derived.title().complete(object_in(&root, "title"));
     context.insert("title".to_owned(), title);
-    let details = derived.details().complete(object_in(&facts.root, "details"));
+    let details = derived.details().complete(object_in(&root, "details"));
     context.insert("details".to_owned(), details);
     // Templates ask `{{#if comment}}`, and a strict one fails on null.
     if text(&context, "comment").is_none() {
@@ -45,8 +46,8 @@ fn fill_text(object: &mut Object, name: &str, derive: impl FnOnce() -> String) {
     }
 }
 
-fn timestamp(facts: &EntryFacts) -> Value {
-    let mut timestamp = object_in(&facts.root, "timestamp").cloned().unwrap_or_default();
+fn timestamp(facts: &EntryFacts, root: &Object) -> Value {
+    let mut timestamp = object_in(root, "timestamp").cloned().unwrap_or_default();
     fill(&mut timestamp, "milliseconds", || json!(facts.date.as_millis()));
     fill(&mut timestamp, "seconds", || json!(facts.date.as_seconds()));
     fill(&mut timestamp, "rfc3339", || facts.date.rfc3339().into());

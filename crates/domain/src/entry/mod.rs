@@ -75,10 +75,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads the entry. Never fails: bytes that are damaged make facts without an access,
-    /// which no policy matches.
+    /// Reads what matching needs. Never fails: bytes that are damaged make facts without an
+    /// access, which no policy matches.
     pub fn facts(&self) -> EntryFacts {
-        let root = read::object(&self.bytes).unwrap_or_default();
+        let root = read::for_matching(&self.bytes);
         let accesses = access::accesses(&root);
         let kind = read::text(&root, "kind").map_or_else(|| audit_kind(&accesses).to_owned(), str::to_owned);
         EntryFacts {
@@ -87,7 +87,7 @@ impl Entry {
             date: check::date(&root).unwrap_or(self.received_at),
             kind,
             accesses,
-            root,
+            bytes: Arc::clone(&self.bytes),
         }
     }
 }
@@ -100,7 +100,7 @@ pub struct EntryFacts {
     date: Timestamp,
     kind: String,
     accesses: Vec<Access>,
-    root: read::Object,
+    bytes: Arc<[u8]>,
 }
 
 impl EntryFacts {
@@ -136,6 +136,13 @@ impl EntryFacts {
     /// `delta`, `merge`, `triggerBody`, `previousVersion`, `currentVersion` and `subentries`.
     pub fn listing(&self) -> Value {
         representation::without_changes(self.representation())
+    }
+}
+
+impl EntryFacts {
+    // Read anew by each call: matching does without it, and a rendered entry needs it once.
+    fn root(&self) -> read::Object {
+        read::object(&self.bytes).unwrap_or_default()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use crate::FieldError;
@@ -26,8 +27,10 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object, Vec<FieldError>> {
     if !text.starts_with('{') {
         return refused("must be one JSON object".to_owned());
     }
-    // The parser recurses, so depth is judged before it runs.
-    if depth(bytes) > DEPTH_MAX {
+    // The parser recurses, so depth is judged before it runs. Nearly every entry has fewer
+    // brackets than that, and counting them costs far less than following them.
+    let brackets = bytes.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    if brackets > DEPTH_MAX && depth(bytes) > DEPTH_MAX {
         return refused(format!("is nested deeper than {DEPTH_MAX} levels"));
     }
     match serde_json::from_str::<Root>(text) {
@@ -38,6 +41,12 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object, Vec<FieldError>> {
             .collect()),
         Err(error) => refused(format!("is not valid JSON: {error}")),
     }
+}
+
+/// Reads only the members that [`super::access`] and the date need: every stored entry is
+/// matched, few are rendered. Damaged bytes have no members.
+pub(super) fn for_matching(bytes: &[u8]) -> Object {
+    serde_json::from_slice::<Matched>(bytes).map(|matched| matched.0).unwrap_or_default()
 }
 
 /// The text of a member. An empty text counts as left out.
@@ -113,14 +122,49 @@ impl<'de> Visitor<'de> for RootVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Root, A::Error> {
         let mut root = Root { object: Object::new(), repeated: Vec::new() };
         while let Some((name, value)) = members.next_entry::<String, Value>()? {
-            if root.object.contains_key(&name) {
-                if !root.repeated.contains(&name) && root.repeated.len() < 10 {
-                    root.repeated.push(name);
+            match root.object.entry(name) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(value);
                 }
-            } else {
-                root.object.insert(name, value);
+                Entry::Occupied(known) if root.repeated.len() < 10 && !root.repeated.contains(known.key()) => {
+                    root.repeated.push(known.key().clone());
+                }
+                Entry::Occupied(_) => {}
             }
         }
         Ok(root)
+    }
+}
+
+const MATCHED: &[&str] =
+    &["accesses", "action", "resource", "kind", "key", "verbKind", "project", "tags", "views", "date", "timestamp"];
+
+struct Matched(Object);
+
+impl<'de> Deserialize<'de> for Matched {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MatchedVisitor)
+    }
+}
+
+struct MatchedVisitor;
+
+impl<'de> Visitor<'de> for MatchedVisitor {
+    type Value = Matched;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Matched, A::Error> {
+        let mut object = Object::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if MATCHED.contains(&name.as_str()) {
+                object.insert(name, members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Matched(object))
     }
 }

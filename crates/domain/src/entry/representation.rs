@@ -11,7 +11,7 @@ const NOT_SHOWN: &[&str] = &["baseURL", "details", "timestamp", "action", "resou
 
 /// The members that clients require, then the rest as sent, then what was derived.
 pub(super) fn representation(facts: &EntryFacts) -> Value {
-    let root = &facts.root;
+    let root = &facts.root();
     let derived = Derived::new(root, facts.id.as_str(), &facts.kind, &facts.accesses, "");
     let given_text = |name| text(root, name).unwrap_or_default();
     let named = access::named(root);
