@@ -61,3 +61,24 @@ impl fmt::Display for TemplateErrorKind {
         }
     }
 }
+
+/// A mistake at a byte offset of the source, before line and column are worked out.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) at: usize,
+    pub(super) kind: TemplateErrorKind,
+}
+
+impl Failure {
+    pub(super) fn into_error(self, template: &str, source: &str) -> TemplateError {
+        let before = source.get(..self.at).unwrap_or(source);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        TemplateError {
+            template: template.to_owned(),
+            line: count(before.matches('\n').count() + 1),
+            column: count(before[line_start..].chars().count() + 1),
+            kind: self.kind,
+        }
+    }
+}

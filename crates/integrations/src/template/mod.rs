@@ -5,8 +5,16 @@
 //! whatever the template and the context hold. Deliberately absent: partials, decorators, raw
 //! blocks and helpers from outside.
 
+mod ast;
 mod error;
 mod escape;
+mod expression;
+mod helpers;
+mod lexer;
+mod parser;
+mod render;
+mod value;
+mod whitespace;
 
 pub use error::{TemplateError, TemplateErrorKind};
 pub use escape::{Escape, HtmlEscape, JsonEscape};
@@ -35,6 +43,7 @@ impl Default for Limits {
 pub struct Template {
     name: String,
     source: String,
+    root: ast::Program,
 }
 
 impl Template {
@@ -43,15 +52,18 @@ impl Template {
     /// # Errors
     /// The first mistake, with its line and column.
     pub fn parse(name: &str, source: &str) -> Result<Self, TemplateError> {
-        Ok(Self { name: name.to_owned(), source: source.to_owned() })
+        match parser::parse(source) {
+            Ok(root) => Ok(Self { name: name.to_owned(), source: source.to_owned(), root }),
+            Err(failure) => Err(failure.into_error(name, source)),
+        }
     }
 
     /// Renders the template over `root`. A missing value prints as nothing.
     ///
     /// # Errors
     /// A limit was reached, a helper got arguments it cannot take, or `escape` refused a value.
-    pub fn render(&self, _root: &Value, _escape: &dyn Escape, _limits: &Limits) -> Result<String, TemplateError> {
-        let _ = &self.name;
-        Ok(self.source.clone())
+    pub fn render(&self, root: &Value, escape: &dyn Escape, limits: &Limits) -> Result<String, TemplateError> {
+        render::render(&self.source, &self.root, root, escape, limits)
+            .map_err(|failure| failure.into_error(&self.name, &self.source))
     }
 }

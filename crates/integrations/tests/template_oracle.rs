@@ -1,0 +1,186 @@
+//! Compares the template module with handlebars.js, byte for byte.
+//!
+//! Needs `node` and, once, `npm ci` in `tests/template_oracle`; without them these tests fail.
+
+#[path = "template_oracle/generator.rs"]
+mod generator;
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use integrations::template::{Escape, HtmlEscape, JsonEscape, Limits, Template};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Serialize)]
+struct Case {
+    template: String,
+    context: Value,
+}
+
+/// One rendering of the reference: its text or its error.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Text(String),
+    Error(String),
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    html: Outcome,
+    json: Outcome,
+}
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/template_oracle"))
+}
+
+fn reference(cases: &[Case]) -> Vec<Reference> {
+    assert!(
+        folder().join("node_modules/handlebars").is_dir(),
+        "handlebars.js is not installed: run `npm ci` in {}",
+        folder().display()
+    );
+    let mut node = Command::new("node")
+        .arg("render.js")
+        .current_dir(folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("these tests compare with handlebars.js and need `node` on the path");
+    // The script reads all of its input before it writes, so the pipes cannot block each other.
+    node.stdin.take().unwrap().write_all(&serde_json::to_vec(cases).unwrap()).unwrap();
+    let output = node.wait_with_output().unwrap();
+    assert!(output.status.success(), "render.js failed with {}", output.status);
+    serde_json::from_slice(&output.stdout).expect("render.js prints one result per case")
+}
+
+fn ours(case: &Case, escape: &dyn Escape) -> Outcome {
+    let rendered = Template::parse("case.hbs", &case.template)
+        .and_then(|template| template.render(&case.context, escape, &Limits::default()));
+    match rendered {
+        Ok(text) => Outcome::Text(text),
+        Err(error) => Outcome::Error(error.to_string()),
+    }
+}
+
+/// Whether both print the same text, or both refuse.
+fn agree(one: &Outcome, two: &Outcome) -> bool {
+    one == two || matches!((one, two), (Outcome::Error(_), Outcome::Error(_)))
+}
+
+fn check(cases: &[Case]) {
+    let reference = reference(cases);
+    assert_eq!(reference.len(), cases.len());
+    let mut differences = Vec::new();
+    for (case, reference) in cases.iter().zip(&reference) {
+        let both: [(&str, &Outcome, &dyn Escape); 2] =
+            [("html", &reference.html, &HtmlEscape), ("json", &reference.json, &JsonEscape)];
+        for (mode, theirs, escape) in both {
+            let ours = ours(case, escape);
+            if !agree(&ours, theirs) {
+                let Case { template, context } = case;
+                differences
+                    .push(format!("{mode} {template:?}\n  over   {context}\n  ours   {ours:?}\n  theirs {theirs:?}"));
+            }
+        }
+    }
+    let count = differences.len();
+    differences.sort_by_key(String::len);
+    differences.truncate(10);
+    assert!(count == 0, "{count} differences, the shortest:\n{}", differences.join("\n"));
+}
+
+fn file<T: for<'de> Deserialize<'de>>(name: &str) -> T {
+    let text = std::fs::read_to_string(folder().join(name)).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[derive(Deserialize)]
+struct Group {
+    contexts: Vec<String>,
+    templates: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Cases {
+    contexts: BTreeMap<String, Value>,
+    groups: Vec<Group>,
+}
+
+#[test]
+fn every_item_of_the_language_renders_as_in_handlebars_js() {
+    let Cases { contexts, groups } = file("cases.json");
+    let mut cases = Vec::new();
+    let mut templates = 0;
+    for group in groups {
+        templates += group.templates.len();
+        for template in group.templates {
+            cases.extend(group.contexts.iter().map(|name| {
+                let context = contexts.get(name).unwrap_or_else(|| panic!("no context {name}")).clone();
+                Case { template: template.clone(), context }
+            }));
+        }
+    }
+    assert!(templates >= 150, "only {templates} templates");
+    check(&cases);
+}
+
+#[test]
+fn payload_templates_render_as_in_handlebars_js() {
+    let Cases { contexts, .. } = file("cases.json");
+    let mut cases = Vec::new();
+    for entry in std::fs::read_dir(folder().join("payloads")).unwrap() {
+        let template = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let events = contexts.iter().filter(|(name, _)| name.starts_with("event"));
+        cases.extend(events.map(|(_, context)| Case { template: template.clone(), context: context.clone() }));
+    }
+    assert!(cases.len() >= 12, "only {} cases", cases.len());
+    check(&cases);
+}
+
+#[test]
+fn generated_templates_render_as_in_handlebars_js() {
+    let mut dice = generator::Dice(0x5eed_0000_a0d1_7ca5);
+    let context = generator::context();
+    let cases: Vec<Case> =
+        (0..6_000).map(|at| Case { template: dice.template(at % 4), context: context.clone() }).collect();
+    check(&cases);
+}
+
+#[derive(Deserialize)]
+struct Difference {
+    reason: String,
+    template: String,
+    context: Value,
+    theirs: Outcome,
+    ours: Outcome,
+}
+
+/// What is different on purpose, with the reason beside it. Each is checked on both sides, so that
+/// one which no longer holds is noticed.
+#[test]
+fn every_difference_is_known_and_still_there() {
+    let differences: Vec<Difference> = file("differences.json");
+    let cases: Vec<Case> = differences
+        .iter()
+        .map(|difference| Case { template: difference.template.clone(), context: difference.context.clone() })
+        .collect();
+    for ((difference, case), reference) in differences.iter().zip(&cases).zip(reference(&cases)) {
+        let Difference { reason, template, theirs, ours: expected, .. } = difference;
+        assert!(agree(&reference.html, theirs), "{reason}: {template:?} gives {:?} in handlebars.js", reference.html);
+        let ours = ours(case, &HtmlEscape);
+        match (&ours, expected) {
+            (Outcome::Error(message), Outcome::Error(part)) => {
+                assert!(message.contains(part), "{reason}: {template:?} fails with {message:?}");
+            }
+            _ => assert_eq!(&ours, expected, "{reason}: {template:?}"),
+        }
+        assert!(!agree(&ours, &reference.html), "{reason}: {template:?} no longer differs");
+    }
+}
