@@ -1,0 +1,15 @@
+//! What each vendor takes and refuses, what faults do, and the listeners.
+
+mod datadog;
+mod dynatrace;
+mod elastic;
+mod faults;
+mod honeycomb;
+mod mezmo;
+mod newrelic;
+mod routes;
+mod signalfx;
+mod sockets;
+mod splunk;
+mod support;
+mod teams;
