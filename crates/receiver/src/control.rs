@@ -1,14 +1,6 @@
 //! The control listener: what came, what goes wrong next, what to look for.
 //!
-//! | request | answer |
-//! | --- | --- |
-//! | `GET /received[?destination=KEY]` | the requests, oldest first |
-//! | `DELETE /received` | 204; requests and counts are forgotten |
-//! | `GET /summary` | the counts by destination |
-//! | `POST /expect {"ids": […]}` | how many ids are looked for now |
-//! | `POST /faults {"destination", "count" or "forever", "kind", …}`, or a list of them | 204 |
-//! | `GET /faults`, `DELETE /faults` | the faults that wait; 204 |
-//! | `GET /ca.pem`, `GET /healthz` | the authority's certificate; `ok` |
+//! Its requests are listed in the description of the crate.
 
 use serde_json::{Value, json};
 

@@ -12,8 +12,38 @@ pub(crate) const EXPECTED_MAX: usize = 1_000_000;
 /// nothing more with each further id.
 #[derive(Debug, Default)]
 pub(crate) struct Expected {
-    by_length: BTreeMap<usize, HashSet<Box<[u8]>>>,
+    by_length: BTreeMap<usize, Needles>,
     count: usize,
+}
+
+/// The ids of one length. Most windows of a body differ from all of them in their first or last
+/// byte already, which is cheaper to see than a hash is to make.
+#[derive(Debug)]
+struct Needles {
+    ids: HashSet<Box<[u8]>>,
+    first: [bool; 256],
+    last: [bool; 256],
+}
+
+impl Default for Needles {
+    fn default() -> Self {
+        Self { ids: HashSet::new(), first: [false; 256], last: [false; 256] }
+    }
+}
+
+impl Needles {
+    fn insert(&mut self, id: &[u8]) -> bool {
+        if let (Some(first), Some(last)) = (id.first(), id.last()) {
+            self.first[usize::from(*first)] = true;
+            self.last[usize::from(*last)] = true;
+        }
+        self.ids.insert(id.into())
+    }
+
+    fn contains(&self, window: &[u8]) -> bool {
+        let (Some(first), Some(last)) = (window.first(), window.last()) else { return false };
+        self.first[usize::from(*first)] && self.last[usize::from(*last)] && self.ids.contains(window)
+    }
 }
 
 impl Expected {
@@ -23,7 +53,7 @@ impl Expected {
         if needle.is_empty() || self.count >= EXPECTED_MAX {
             return false;
         }
-        let added = self.by_length.entry(needle.len()).or_default().insert(needle.into_bytes().into_boxed_slice());
+        let added = self.by_length.entry(needle.len()).or_default().insert(needle.as_bytes());
         self.count += usize::from(added);
         true
     }
@@ -36,9 +66,9 @@ impl Expected {
     pub fn find(&self, body: &[u8]) -> Vec<String> {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
-        for (length, ids) in &self.by_length {
+        for (length, needles) in &self.by_length {
             for window in body.windows(*length) {
-                if ids.contains(window) && seen.insert(window) {
+                if needles.contains(window) && seen.insert(window) {
                     found.push(plain(window));
                 }
             }

@@ -23,6 +23,23 @@
 //! path (`/api/v1/events`) by the header that carries the key. [`Intake`] judges requests without
 //! a socket; [`Receiver`] puts it behind TLS, plain HTTP and a control listener.
 //!
+//! The control listener answers in JSON:
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /received[?destination=KEY]` | the requests, oldest first |
+//! | `DELETE /received` | 204; requests and counts are forgotten |
+//! | `GET /summary` | the [`Counts`] by destination |
+//! | `POST /expect {"ids": […]}` | how many ids of entries are looked for now, anywhere in a body |
+//! | `POST /faults`, with a [`Fault`] or a list of them | 204 |
+//! | `GET /faults`, `DELETE /faults` | the faults that wait; 204 |
+//! | `GET /ca.pem`, `GET /healthz` | the authority's certificate; `ok` |
+//!
+//! Kept are the last 100,000 requests, and of their bodies 1 MiB each and 256 MiB in all.
+//!
+//! Not spoken: zstd bodies, `filter_path` and dynamic mapping at Elasticsearch, and the rate limits
+//! of the vendors, which come by fault only.
+//!
 //! The library reads no clock for what it judges: [`Options`] brings one.
 
 mod body;

@@ -68,7 +68,9 @@ type Problem = (u16, u32, String);
 fn check(call: &Call<'_>, event: &Map<String, Value>) -> Result<(), Problem> {
     let format = || (400, 6, "Invalid data format".to_owned());
     match event.get("event") {
-        None | Some(Value::Null) => return Err((400, 12, "Event field is required".to_owned())),
+        None => return Err((400, 12, "Event field is required".to_owned())),
+        // The server's own log says that it expects raw text and got a null element.
+        Some(Value::Null) => return Err(format()),
         Some(Value::String(text)) if text.is_empty() => {
             return Err((400, 13, "Event field cannot be blank".to_owned()));
         }

@@ -50,6 +50,7 @@ fn a_bad_event_is_named_and_those_before_it_are_stored() {
         let reply = divides(&intake, &request, 400, r#""invalid-event-number":2"#, 2).value();
         assert_eq!(reply["code"], code, "{key}");
     }
+    refuses(&intake, &post(TARGET, &[KEY], r#"{"event":null}"#), 400, r#""code":6"#);
     refuses(&intake, &post(TARGET, &[KEY], json!([event()]).to_string()), 400, r#""code":6"#);
     divides(&intake, &post(TARGET, &[KEY], format!("{}{{", event())), 400, r#""invalid-event-number":1"#, 1);
 }
