@@ -44,8 +44,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(settings.listen).await.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    tracing::info!(data_dir = %settings.data_dir.display(), "serving on {scheme}://{address}");
+    tracing::info!(data_dir = %settings.data_dir.display(), "serving on {}://{address}", settings.scheme());
     let limits = accept::Limits::from(settings);
     let drained = accept::serve(listener, router(), tls, limits, stop).await;
     drop(prepared);

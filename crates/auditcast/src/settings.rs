@@ -14,7 +14,6 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 
 use domain::Secret;
 use ipnet::IpNet;
-use url::Url;
 
 pub use keys::{Form, Group, KEYS, Key};
 pub use reference::page as reference_page;
@@ -27,8 +26,8 @@ use layers::Layers;
 pub struct Settings {
     /// Where the server listens.
     pub listen: SocketAddr,
-    /// The base of links inside deliveries, without a slash at its end.
-    pub public_url: String,
+    /// The base of links inside deliveries, without a slash at its end, if it was given.
+    pub public_url: Option<String>,
     /// Where everything is stored.
     pub data_dir: PathBuf,
     /// An admin token that exists in the account `default` from the start.
@@ -53,6 +52,18 @@ pub struct Settings {
     pub ingest: IngestSettings,
     /// How deliveries are made.
     pub delivery: DeliverySettings,
+}
+
+impl Settings {
+    /// What links inside deliveries begin with, for a server that listens on `address`.
+    pub fn base_url(&self, address: SocketAddr) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("{}://{address}", self.scheme()))
+    }
+
+    /// `https` or `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// The two files that HTTPS needs.
@@ -242,16 +253,12 @@ pub fn parse(file: &str, overrides: &BTreeMap<String, String>) -> Result<Setting
 }
 
 fn build(layers: &mut Layers) -> Settings {
-    let listen = layers.read("listen", values::address);
-    let tls = tls_files(layers);
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let public_url = layers.read_optional("public_url", values::base_url);
     Settings {
-        listen,
-        public_url: public_url.as_ref().map_or_else(|| format!("{scheme}://{listen}"), without_slash),
+        listen: layers.read("listen", values::address),
+        public_url: layers.read_optional("public_url", values::base_url),
         data_dir: layers.read("data_dir", values::path),
         bootstrap_token: layers.read_optional("bootstrap_token", values::token),
-        tls,
+        tls: tls_files(layers),
         integrations_dir: layers.read_optional("integrations_dir", values::path),
         master_key_file: layers.read_optional("master_key_file", values::path),
         disk_free_min_bytes: layers.number("disk_free_min_bytes"),
@@ -307,10 +314,6 @@ fn tls_files(layers: &mut Layers) -> Option<TlsFiles> {
         (Some(_), None) => layers.refuse("tls_cert", "is given without tls_key; HTTPS needs both"),
         (None, Some(_)) => layers.refuse("tls_key", "is given without tls_cert; HTTPS needs both"),
     }
-}
-
-fn without_slash(url: &Url) -> String {
-    url.as_str().trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn mistakes(file: &str, overrides: &[(&str, &str)]) -> Vec<Mistake> {
 fn without_any_layer_the_documented_defaults_hold() {
     let settings = parse("", &BTreeMap::new()).expect("the defaults are valid");
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(settings.public_url, "http://127.0.0.1:8080");
+    assert_eq!(settings.base_url(settings.listen), "http://127.0.0.1:8080");
     assert_eq!(settings.data_dir.to_str(), Some("./data"));
     assert!(settings.bootstrap_token.is_none() && settings.tls.is_none() && settings.master_key_file.is_none());
     assert_eq!(settings.ingest.body_max_bytes, 10 * 1024 * 1024);
@@ -157,10 +157,10 @@ fn where_the_client_connects_is_kept_by_host_in_lower_case_and_port() {
 
 #[test]
 fn links_begin_with_the_public_url_or_with_what_is_served() {
-    let served = with("", &[("--tls-cert", "c"), ("--tls-key", "k"), ("--listen", "[::1]:8443")]).expect("valid");
-    assert_eq!(served.public_url, "https://[::1]:8443");
+    let served = with("", &[("--tls-cert", "c"), ("--tls-key", "k"), ("--listen", "[::1]:0")]).expect("valid");
+    assert_eq!(served.base_url("[::1]:8443".parse().expect("an address")), "https://[::1]:8443");
     let given = with("public_url = \"https://audit.example.com/base/\"", &[]).expect("valid");
-    assert_eq!(given.public_url, "https://audit.example.com/base");
+    assert_eq!(given.base_url(given.listen), "https://audit.example.com/base");
     for wrong in ["audit.example.com", "ftp://a", "https://a?x=1", "https://a#x", "https://u:p@a"] {
         assert_eq!(mistakes("", &[("--public-url", wrong)])[0].key, "--public-url", "{wrong}");
     }

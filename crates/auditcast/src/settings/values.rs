@@ -28,12 +28,17 @@ pub(super) fn token(text: &str) -> Result<Secret, String> {
     }
 }
 
-pub(super) fn base_url(text: &str) -> Result<Url, String> {
+/// A base URL without the slash at its end.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
     let wanted = || format!("{text:?} is not a base URL, such as https://audit.example.com");
     let url = Url::parse(text).map_err(|_| wanted())?;
     let plain =
         url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-    if plain && matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(url) } else { Err(wanted()) }
+    if plain && matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    } else {
+        Err(wanted())
+    }
 }
 
 pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
