@@ -1,7 +1,8 @@
 //! Text forms of instants. Numbers are UTC milliseconds since 1970 unless a name says otherwise.
 
 pub(crate) const SECOND: i64 = 1_000;
-pub(crate) const HOUR: i64 = 3_600 * SECOND;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
 pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// Milliseconds of an RFC 3339 date-time; `None` where `text` is none or has no offset.

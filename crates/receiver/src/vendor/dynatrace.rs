@@ -7,14 +7,15 @@ use serde_json::{Map, Value, json};
 use super::{BadBody, Call, is_integer, is_scalar, not_text, selector, unknown_key};
 use crate::{
     reply::{Judgement, Refusal, Reply, Verdict},
-    time::{DAY, HOUR},
+    time::{DAY, HOUR, MINUTE},
 };
 
-const V1_FIELDS: [&str; 19] = [
+const V1_FIELDS: [&str; 20] = [
     "allowDavisMerge",
     "annotationDescription",
     "annotationType",
     "attachRules",
+    "changed",
     "ciBackLink",
     "configuration",
     "customProperties",
@@ -114,8 +115,8 @@ fn v1(event: &Map<String, Value>, now: i64) -> Result<(), String> {
     for key in needed {
         required(event, key)?;
     }
-    let past = past(kind, &V1_PROBLEM_TYPES, HOUR)?;
-    times(event, ["start", "end"], now, past)?;
+    let window = window(kind, &V1_PROBLEM_TYPES, Window { past: HOUR, future: 7 * DAY })?;
+    times(event, ["start", "end"], now, &window)?;
     if event.get("timeoutMinutes").is_some_and(|value| !is_integer(value)) {
         return Err("timeoutMinutes is a whole number".to_owned());
     }
@@ -133,8 +134,8 @@ fn v2(event: &Map<String, Value>, now: i64) -> Result<(), String> {
     }
     let kind = required(event, "eventType")?;
     required(event, "title")?;
-    let past = past(kind, &V2_PROBLEM_TYPES, 6 * HOUR)?;
-    times(event, ["startTime", "endTime"], now, past)?;
+    let window = window(kind, &V2_PROBLEM_TYPES, Window { past: 6 * HOUR, future: 5 * MINUTE })?;
+    times(event, ["startTime", "endTime"], now, &window)?;
     match event.get("timeout") {
         Some(value) if !value.as_i64().is_some_and(|minutes| (1..=360).contains(&minutes)) => {
             return Err("timeout is 1 to 360 minutes".to_owned());
@@ -179,26 +180,34 @@ fn required<'v>(event: &'v Map<String, Value>, key: &str) -> Result<&'v str, Str
     text.ok_or_else(|| format!("{key} must not be null or empty"))
 }
 
-/// How far back an event of this type may lie, in milliseconds.
-fn past(kind: &str, problems: &[&str], problem_past: i64) -> Result<i64, String> {
+/// How far from now the start of an event may lie, in milliseconds.
+struct Window {
+    past: i64,
+    future: i64,
+}
+
+/// The window of events of this type; `problem` is that of the types that open a problem.
+fn window(kind: &str, problems: &[&str], problem: Window) -> Result<Window, String> {
     if INFO_TYPES.contains(&kind) {
-        Ok(30 * DAY)
+        Ok(Window { past: 30 * DAY, future: 7 * DAY })
     } else if problems.contains(&kind) {
-        Ok(problem_past)
+        Ok(problem)
     } else {
         Err(format!("{kind} is no eventType"))
     }
 }
 
-fn times(event: &Map<String, Value>, keys: [&str; 2], now: i64, past: i64) -> Result<(), String> {
+fn times(event: &Map<String, Value>, keys: [&str; 2], now: i64, window: &Window) -> Result<(), String> {
+    // An event may be open for longer than its start may lie ahead.
+    let limits = [window.future, 7 * DAY];
     let mut instants = [None; 2];
-    for (slot, key) in instants.iter_mut().zip(keys) {
+    for ((slot, key), future) in instants.iter_mut().zip(keys).zip(limits) {
         let Some(value) = event.get(key) else { continue };
         let Some(millis) = value.as_i64() else { return Err(format!("{key} is a whole number of milliseconds")) };
-        if millis < now.saturating_sub(past) {
+        if millis < now.saturating_sub(window.past) {
             return Err(format!("{key} is too far in the past"));
         }
-        if millis > now.saturating_add(7 * DAY) {
+        if millis > now.saturating_add(future) {
             return Err(format!("{key} is too far in the future"));
         }
         *slot = Some(millis);

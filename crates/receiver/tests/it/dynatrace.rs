@@ -112,8 +112,13 @@ fn a_v2_event_is_refused_for_what_is_in_it() {
     for (key, value, words) in rows {
         refuses(&intake, &send_v2(&with(&v2(), key, value)), 400, words);
     }
-    let problem = with(&with(&v2(), "eventType", json!("ERROR_EVENT")), "startTime", json!(NOW - 6 * HOUR - 1));
-    refuses(&intake, &send_v2(&problem), 400, "past");
+    let problem = |start: i64| {
+        let open = with(&with(&v2(), "eventType", json!("ERROR_EVENT")), "endTime", Value::Null);
+        send_v2(&with(&open, "startTime", json!(start)))
+    };
+    refuses(&intake, &problem(NOW - 6 * HOUR - 1), 400, "past");
+    refuses(&intake, &problem(NOW + 300 * SECOND + 1), 400, "future");
+    accepts(&intake, &problem(NOW + 300 * SECOND), 201, "OK", 1);
 }
 
 #[test]
