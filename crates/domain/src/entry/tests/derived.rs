@@ -353,3 +353,21 @@ fn a_property_in_the_resource_stands_over_one_beside_it() {
     let environment = facts.accesses()[0].resource.segment("env").unwrap();
     assert_eq!(environment.properties, [("critical".to_owned(), "false".to_owned())]);
 }
+
+#[test]
+fn the_documentation_gives_entries_that_are_accepted_and_what_follows() {
+    let page = include_str!("../../../../../docs/entries.md");
+    let blocks: Vec<Value> = page
+        .split("```json\n")
+        .skip(1)
+        .map(|block| serde_json::from_str(block.split("```").next().unwrap()).unwrap())
+        .collect();
+    let [least @ .., sent, expected] = blocks.as_slice() else { panic!("{blocks:?}") };
+    assert_eq!(least.len(), 3);
+    least.iter().for_each(|least| drop(entry(least)));
+    let context = context(sent);
+    for (name, value) in expected.as_object().unwrap() {
+        let title = json!({"plainText": context["title"]["plainText"]});
+        assert_eq!(if name == "title" { &title } else { &context[name] }, value, "{name}");
+    }
+}
