@@ -1,6 +1,13 @@
 //! The command line.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+mod list;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PathBufValueParser};
 
@@ -55,9 +62,13 @@ pub fn run() -> ExitCode {
         Some(("serve", given)) => with_settings(given, serve_command),
         Some(("config", config)) => match config.subcommand() {
             Some((_, given)) => with_settings(given, |_| {
-                println!("The settings are valid.");
+                print("The settings are valid.\n");
                 ExitCode::SUCCESS
             }),
+            None => ExitCode::FAILURE,
+        },
+        Some(("integrations", integrations)) => match integrations.subcommand() {
+            Some((_, given)) => with_settings(given, list_command),
             None => ExitCode::FAILURE,
         },
         _ => {
@@ -76,6 +87,25 @@ fn serve_command(settings: &Settings) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn list_command(settings: &Settings) -> ExitCode {
+    match list::integrations(settings) {
+        Ok((text, problems)) => {
+            print(&text);
+            problems.iter().for_each(|problem| eprintln!("left out: {problem}"));
+            if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// To standard output; a reader that has gone away, such as `head`, is no mistake.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn with_settings(given: &ArgMatches, act: impl Fn(&Settings) -> ExitCode) -> ExitCode {

@@ -259,6 +259,7 @@ async fn a_stop_closes_idle_connections_and_waits_for_requests_in_flight() {
     read_answer(&mut idle, "hello").await;
     let mut busy = server.ask("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await;
     server.reached.notified().await;
+    let start = Instant::now();
     server.stop.cancel();
     assert_eq!(read_to_end(&mut idle).await, (String::new(), Duration::ZERO));
     assert!(!server.running.is_finished());
@@ -266,6 +267,7 @@ async fn a_stop_closes_idle_connections_and_waits_for_requests_in_flight() {
     let (text, _) = read_to_end(&mut busy).await;
     assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("released"), "{text}");
     assert_eq!(server.stopped().await, Drained { cut: 0 });
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
