@@ -1,1 +1,20 @@
-//! placeholder
+//! The way of an entry from the log to a destination.
+//!
+//! What follows an attempt is chosen by the pure [`decide`](decide::decide); what a
+//! subscription does next by the pure [`courier::Courier`]; the engine performs both.
+//! Deliberately absent: a queue beside the log, order between subscriptions, SQL.
+
+pub mod client;
+pub mod courier;
+pub mod decide;
+mod engine;
+mod journal;
+mod lane;
+mod matcher;
+mod outcome;
+mod send;
+mod status;
+
+pub use engine::{Engine, EngineHealth, EngineSettings};
+pub use outcome::{Outcome, Reason};
+pub use status::{Failure, State, Status};

@@ -1,1 +1,146 @@
-//! placeholder
+//! Durable storage: one SQLite database that is the log, the queue and the ledger.
+//!
+//! One writer thread commits everything in groups and answers after the sync. Readers have
+//! their own connections. Deliberately absent: what policies, configurations and progress
+//! details mean; they are kept as text. HTTP.
+
+mod accounts;
+mod connection;
+mod entries;
+mod error;
+mod keyring;
+mod progress;
+mod subscriptions;
+mod tokens;
+mod writer;
+
+#[cfg(test)]
+mod contract;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use domain::{AccountId, Clock};
+use rusqlite::Connection;
+
+pub use accounts::{Account, AccountWork};
+pub use entries::{Append, Appended, AppendedItem, Idempotency};
+pub use error::{AppendError, Error, OpenError};
+pub use keyring::Keyring;
+pub use progress::{Counts, DeadLetter, JournalWrite, Progress};
+pub use subscriptions::{NewSubscription, Subscription, SubscriptionEdit};
+pub use tokens::{NewToken, Token};
+pub use writer::{Committed, CommittedEntries, SyncState};
+
+use connection::Readers;
+use writer::Writer;
+
+/// Limits of the storage; each is a setting.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Bytes of entries that may wait for the writer.
+    pub ingest_queue_bytes: usize,
+    /// Free bytes of the file system below which entries are refused.
+    pub disk_free_min_bytes: u64,
+    /// Connections that read.
+    pub readers: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { ingest_queue_bytes: 32 * 1024 * 1024, disk_free_min_bytes: 64 * 1024 * 1024, readers: 4 }
+    }
+}
+
+/// The open database. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) directory: PathBuf,
+    pub(crate) options: StoreOptions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) readers: Readers,
+    pub(crate) writer: Writer,
+    pub(crate) accounts: accounts::Numbers,
+}
+
+impl Store {
+    /// The file that holds everything, in the data directory.
+    pub const FILE: &str = "auditcast.db";
+
+    /// Opens or makes the database in `directory` and starts the writer.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be used, is of a newer form, or the settings that
+    /// durability rests on do not read back.
+    pub fn open(directory: &Path, options: StoreOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let path = directory.join(Self::FILE);
+        let connection = connection::open_writer(&path)?;
+        connection::migrate(&connection)?;
+        connection::check_durability(&connection)?;
+        let readers = Readers::open(&path, options.readers)?;
+        let writer = Writer::start(connection, &path, &options, Arc::clone(&clock))?;
+        let shared = Shared {
+            directory: directory.to_owned(),
+            options,
+            clock,
+            readers,
+            writer,
+            accounts: accounts::Numbers::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What the writer has committed and nobody has taken yet. One taker at a time.
+    pub fn committed(&self) -> &Committed {
+        self.shared.writer.committed()
+    }
+
+    /// Whether the writer takes entries.
+    pub fn sync_state(&self) -> SyncState {
+        self.shared.writer.state()
+    }
+
+    /// Free bytes on the file system of the database.
+    pub fn disk_free_bytes(&self) -> u64 {
+        connection::free_bytes(&self.shared.directory)
+    }
+
+    /// The options that the database was opened with.
+    pub fn options(&self) -> &StoreOptions {
+        &self.shared.options
+    }
+
+    /// Waits until all that was asked before is committed, and ends the writer.
+    pub async fn close(&self) {
+        self.shared.writer.close().await;
+    }
+
+    pub(crate) fn now(&self) -> domain::Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Runs `work` on a reading connection, off the async workers.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || shared.readers.with(work)).await.map_err(Error::internal)?
+    }
+
+    pub(crate) async fn account_no(&self, account: AccountId) -> Result<i64, Error> {
+        if let Some(no) = self.shared.accounts.get(account) {
+            return Ok(no);
+        }
+        let no = self.read(move |connection| accounts::number_of(connection, account)).await?;
+        self.shared.accounts.put(account, no);
+        Ok(no)
+    }
+}

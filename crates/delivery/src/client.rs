@@ -1,0 +1,244 @@
+//! The HTTP client of every outbound request: it resolves, checks the address, and connects
+//! to that very address.
+//!
+//! Deliberately absent: redirects, proxies from the environment, retries, cookies.
+
+mod connect;
+mod guard;
+mod tls;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use domain::Clock;
+use http::{HeaderName, HeaderValue, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::Client as Pool,
+    rt::{TokioExecutor, TokioTimer},
+};
+use integrations::{HttpRequest, Reason};
+use rustls_pki_types::CertificateDer;
+
+pub use connect::{ConnectError, ConnectTo};
+pub use guard::AddressGuard;
+
+use crate::outcome::Outcome;
+use connect::Connector;
+
+/// Idle connections are closed before common servers close them, so that few requests meet a
+/// connection that is just being closed: Node.js waits 5 s.
+const IDLE_MAX: Duration = Duration::from_millis(4_500);
+const IDLE_PER_HOST_MAX: usize = 32;
+
+/// Settings of the client.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// Where to connect for a name and port instead of asking DNS.
+    pub connect_to: ConnectTo,
+    /// Roots beside the public ones.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// For DNS and TCP together.
+    pub connect_timeout: Duration,
+    /// For the TLS handshake.
+    pub tls_timeout: Duration,
+    /// From the start of the request to the head of its answer.
+    pub first_byte_timeout: Duration,
+    /// From the start of the request to the end of its answer.
+    pub request_timeout: Duration,
+    /// Sent as `User-Agent`.
+    pub user_agent: String,
+    /// Sent as `Auditcast-Via`, so that a server can refuse its own deliveries.
+    pub via: String,
+}
+
+/// A destination's answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case; values that are no text are left out.
+    pub headers: Vec<(String, String)>,
+    /// The body's beginning.
+    pub body: Vec<u8>,
+    /// Whether there was more of it.
+    pub truncated: bool,
+    /// From the start of the request to the end of its answer.
+    pub took: Duration,
+}
+
+/// Why there was no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The request cannot be written: a defect of the manifest.
+    #[error("the request cannot be written: {0}")]
+    Request(String),
+    /// No connection.
+    #[error(transparent)]
+    Connect(ConnectError),
+    /// The answer's head did not come in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    FirstByte(Duration),
+    /// The answer did not end in time.
+    #[error("the answer did not end within {} s", .0.as_secs())]
+    Whole(Duration),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+}
+
+impl From<SendError> for Outcome {
+    fn from(error: SendError) -> Self {
+        let text = error.to_string();
+        match &error {
+            SendError::Request(_) => Self::Misconfigured(Reason::new("invalid_request", text)),
+            SendError::Connect(connect) if connect.is_misconfiguration() => {
+                Self::Misconfigured(Reason::new(connect.name(), text))
+            }
+            SendError::Connect(connect) => Self::Unavailable(Reason::new(connect.name(), text)),
+            SendError::FirstByte(_) | SendError::Whole(_) => Self::Unavailable(Reason::new("timeout", text)),
+            SendError::Broken(_) => Self::Unavailable(Reason::new("connection_broken", text)),
+        }
+    }
+}
+
+/// Which connections a request may use. Requests of different profiles never share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Profile {
+    /// Whether the ranges that the operator allows for the default account are open to it.
+    pub private_ranges: bool,
+    /// Whether certificates are checked.
+    pub verify_tls: bool,
+}
+
+/// The client. Clones share its connections.
+#[derive(Clone)]
+pub struct Client {
+    pools: Arc<[Pool<Connector, Full<Bytes>>; 4]>,
+    settings: Arc<ClientSettings>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Client {
+    /// A client whose default account may reach `private_ranges` beside public addresses.
+    ///
+    /// # Errors
+    /// [`rustls::Error`] when the TLS settings do not fit together.
+    pub fn new(
+        settings: ClientSettings,
+        private_ranges: AddressGuard,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, rustls::Error> {
+        let verified = Arc::new(tls::verified(&settings.extra_roots)?);
+        let unverified = Arc::new(tls::unverified()?);
+        let pool = |guard: &AddressGuard, tls: &Arc<rustls::ClientConfig>| {
+            Pool::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_MAX)
+                .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+                .retry_canceled_requests(true)
+                .build(Connector::new(&settings, guard.clone(), Arc::clone(tls)))
+        };
+        let public_only = AddressGuard::default();
+        let pools = Arc::new([
+            pool(&public_only, &verified),
+            pool(&public_only, &unverified),
+            pool(&private_ranges, &verified),
+            pool(&private_ranges, &unverified),
+        ]);
+        Ok(Self { pools, settings: Arc::new(settings), clock })
+    }
+
+    /// Sends a request and reads its answer up to `body_bytes_max`.
+    ///
+    /// # Errors
+    /// [`SendError`]; whether the destination got the request is unknown then.
+    pub async fn send(&self, request: HttpRequest, profile: Profile, body_bytes_max: usize) -> Result<Answer, SendError> {
+        let started = self.clock.monotonic();
+        let limit = self.settings.request_timeout;
+        let request = self.build(request)?;
+        match tokio::time::timeout(limit, self.exchange(request, profile, body_bytes_max)).await {
+            Ok(Ok(answer)) => Ok(Answer { took: self.clock.monotonic().saturating_sub(started), ..answer }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(SendError::Whole(limit)),
+        }
+    }
+
+    fn build(&self, request: HttpRequest) -> Result<Request<Full<Bytes>>, SendError> {
+        let invalid = |what: &str| SendError::Request(what.to_owned());
+        let mut built = Request::builder().method(request.method).uri(request.url.as_str());
+        let headers = built.headers_mut().ok_or_else(|| invalid("the URL is not valid"))?;
+        for (name, value) in &request.headers {
+            let name = HeaderName::try_from(name).map_err(|_| invalid("a header's name is not valid"))?;
+            let mut value = HeaderValue::try_from(value).map_err(|_| invalid("a header's value is not valid"))?;
+            value.set_sensitive(true);
+            headers.append(name, value);
+        }
+        for (name, value) in [("user-agent", &self.settings.user_agent), ("auditcast-via", &self.settings.via)] {
+            let value = HeaderValue::try_from(value).map_err(|_| invalid("the user agent is not valid"))?;
+            headers.entry(name).or_insert(value);
+        }
+        built.body(Full::new(Bytes::from(request.body))).map_err(|_| invalid("the URL is not valid"))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        profile: Profile,
+        body_bytes_max: usize,
+    ) -> Result<Answer, SendError> {
+        let pool = &self.pools[usize::from(profile.private_ranges) * 2 + usize::from(!profile.verify_tls)];
+        let limit = self.settings.first_byte_timeout;
+        let response = tokio::time::timeout(limit, pool.request(request))
+            .await
+            .map_err(|_| SendError::FirstByte(limit))?
+            .map_err(send_error)?;
+        let (head, body) = response.into_parts();
+        let headers = head
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let (body, truncated) = read_body(body, body_bytes_max).await?;
+        Ok(Answer { status: head.status.as_u16(), headers, body, truncated, took: Duration::ZERO })
+    }
+}
+
+async fn read_body(mut body: Incoming, most: usize) -> Result<(Vec<u8>, bool), SendError> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| SendError::Broken(root_cause(&error)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let room = most - read.len();
+        if data.len() > room {
+            read.extend_from_slice(&data[..room]);
+            // Dropping the rest closes the connection.
+            return Ok((read, true));
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok((read, false))
+}
+
+fn send_error(error: hyper_util::client::legacy::Error) -> SendError {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(cause) = source {
+        if let Some(connect) = cause.downcast_ref::<ConnectError>() {
+            return SendError::Connect(connect.clone());
+        }
+        source = cause.source();
+    }
+    SendError::Broken(root_cause(&error))
+}
+
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// A name and port, and where to connect for it.
+pub(crate) type Redirection = (String, u16, SocketAddr);

@@ -1,0 +1,367 @@
+//! Performs what the couriers choose: reads the log, sends, waits, writes the journal.
+
+mod attempt;
+mod change;
+mod due;
+mod read_ahead;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{AccountId, Clock, Keys};
+use integrations::Catalogue;
+use parking_lot::Mutex;
+use store::{Store, Subscription};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    client::Client,
+    courier::{Courier, Flow, Now},
+    decide::{Jitter, Schedule},
+    journal::Journal,
+    lane::{Account, Lane, Mode, Spec},
+    matcher,
+    send::{OpenConfig, Targets},
+    status::{State, Status},
+};
+use due::DueQueue;
+
+/// Settings of the engine.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Delays and limits of retrying.
+    pub schedule: Schedule,
+    /// Most requests of one subscription in flight.
+    pub window_max: u32,
+    /// Most requests of the process in flight.
+    pub permits: usize,
+    /// Under which links in deliveries stand, such as `https://audit.example.com`.
+    pub public_url: String,
+    /// The account that may reach the ranges that the operator allows.
+    pub default_account: Option<AccountId>,
+}
+
+/// How the engine fares as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineHealth {
+    /// Whether it delivers.
+    pub running: bool,
+    /// What is wrong, for the operator.
+    pub problems: Vec<String>,
+}
+
+/// The running engine. Clones share it.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: EngineSettings,
+    pub(crate) journal: Journal,
+    pub(crate) permits: Semaphore,
+    pub(crate) targets: Targets,
+    accounts: Mutex<HashMap<AccountId, Arc<tokio::sync::OnceCell<Arc<Account>>>>>,
+    due: DueQueue,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    running: AtomicBool,
+    jitter: AtomicU32,
+}
+
+impl Engine {
+    /// Makes an engine; nothing is delivered before [`Engine::start`].
+    pub fn new(
+        store: Store,
+        catalogue: Arc<Catalogue>,
+        keys: Arc<dyn Keys>,
+        client: Client,
+        clock: Arc<dyn Clock>,
+        settings: EngineSettings,
+    ) -> Self {
+        let inner = Inner {
+            permits: Semaphore::new(settings.permits),
+            store,
+            catalogue,
+            keys,
+            client,
+            clock,
+            settings,
+            journal: Journal::new(),
+            targets: Targets::default(),
+            accounts: Mutex::default(),
+            due: DueQueue::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            running: AtomicBool::new(false),
+            jitter: AtomicU32::new(0x9e37_79b9),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Starts delivering, beginning with the accounts that have something unsettled.
+    ///
+    /// # Errors
+    /// [`store::Error`] when the store cannot say which those are.
+    pub async fn start(&self) -> Result<(), store::Error> {
+        let work = self.inner.store.account_list_work().await?;
+        let engine = Arc::clone(&self.inner);
+        tokio::spawn(async move {
+            let after_write = |lane: &Arc<Lane>| engine.pump(lane);
+            engine.journal.run(&engine.store, after_write).await;
+        });
+        let engine = Arc::clone(&self.inner);
+        tokio::spawn(async move { due::run(&engine).await });
+        let engine = Arc::clone(&self.inner);
+        tokio::spawn(async move {
+            for found in work {
+                let news =
+                    store::CommittedEntries { account: found.account, last: found.last, entries: Vec::new() };
+                matcher::match_news(&engine, news).await;
+            }
+            let stopping = engine.stopping.clone();
+            tokio::select! {
+                () = matcher::run(&engine) => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+        self.inner.running.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Starts no request any more, waits for those in flight up to `deadline`, and writes
+    /// down how far everything is.
+    pub async fn stop(&self, deadline: Duration) {
+        self.inner.running.store(false, Ordering::Release);
+        self.inner.stopping.cancel();
+        self.inner.tasks.close();
+        if tokio::time::timeout(deadline, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!("requests in flight were given up; they are sent again after the next start");
+        }
+        if tokio::time::timeout(Duration::from_secs(5), self.inner.journal.sync()).await.is_err() {
+            tracing::error!("the last outcomes were not written down; they are sent again after the next start");
+        }
+    }
+
+    /// How the engine fares as a whole.
+    pub fn health(&self) -> EngineHealth {
+        EngineHealth { running: self.inner.running.load(Ordering::Acquire), problems: Vec::new() }
+    }
+
+    /// How a subscription fares.
+    ///
+    /// # Errors
+    /// [`store::Error`] when the store cannot say.
+    pub async fn status(&self, subscription: &Subscription) -> Result<Status, store::Error> {
+        self.inner.status(subscription).await
+    }
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> Now {
+        Now { monotonic: self.clock.monotonic(), wall: self.clock.now() }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Xorshift: spreads retries, and nothing else rests on it.
+    pub(crate) fn next_jitter(&self) -> Jitter {
+        let step = |mut seed: u32| {
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^ (seed << 5)
+        };
+        let seed = self.jitter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seed| Some(step(seed)));
+        Jitter(seed.unwrap_or_default() % 1_001)
+    }
+
+    /// The account, loaded when it is first needed.
+    pub(crate) async fn account(&self, id: AccountId) -> Result<Arc<Account>, store::Error> {
+        let cell = Arc::clone(self.accounts.lock().entry(id).or_default());
+        cell.get_or_try_init(|| self.load_account(id)).await.map(Arc::clone)
+    }
+
+    async fn load_account(&self, id: AccountId) -> Result<Arc<Account>, store::Error> {
+        let account = Arc::new(Account::new(id, self.store.account_matched(id).await?));
+        for subscription in self.store.subscription_list_on(id).await? {
+            if let Some(lane) = self.load_lane(&account, &subscription).await? {
+                let mut state = account.lock();
+                {
+                    let mut lane_state = lane.lock();
+                    let caught_up = lane_state.courier.frontier() == state.matched && lane_state.courier.is_idle();
+                    if caught_up {
+                        state.attach(&lane, &mut lane_state);
+                    }
+                }
+                state.lanes.insert(lane.id, lane);
+            }
+        }
+        Ok(account)
+    }
+
+    /// The lane of a subscription that is on, as the store has it; not yet known to its account.
+    async fn load_lane(
+        &self,
+        account: &Account,
+        subscription: &Subscription,
+    ) -> Result<Option<Arc<Lane>>, store::Error> {
+        let Some(progress) = self.store.progress_get(subscription.id).await? else { return Ok(None) };
+        let spec = match self.spec(subscription) {
+            Ok(spec) => spec,
+            Err(problem) => {
+                tracing::error!(subscription = %subscription.id, problem, "a subscription cannot be delivered");
+                return Ok(None);
+            }
+        };
+        let matched = account.lock().matched;
+        let pacing = spec.pacing(self.settings.window_max);
+        let courier = match Courier::restore(&progress, matched, pacing, self.now()) {
+            Ok(courier) => courier,
+            Err(problem) => {
+                tracing::error!(subscription = %subscription.id, problem, "the stored progress cannot be read");
+                return Ok(None);
+            }
+        };
+        Ok(Some(Arc::new(Lane::new(account.id, subscription.id, spec, courier))))
+    }
+
+    fn spec(&self, subscription: &Subscription) -> Result<Spec, String> {
+        let integration = self
+            .catalogue
+            .get(&subscription.integration)
+            .ok_or_else(|| format!("there is no integration {}", subscription.integration))?;
+        let statements = serde_json::from_str(&subscription.edit.statements).map_err(|error| error.to_string())?;
+        let policy = policy::Policy::parse(&statements)
+            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let mut spec = Spec {
+            revision: subscription.revision,
+            policy: Arc::new(policy),
+            integration: Arc::clone(integration),
+            config: subscription.edit.config.clone(),
+            batch: integration.batch(&serde_json::Map::new()),
+        };
+        // A configuration that does not open suspends the subscription at its first attempt.
+        if let Ok(open) = OpenConfig::open(&*self.keys, subscription.account, subscription.id, &spec) {
+            spec.batch = integration.batch(&open.config);
+        }
+        Ok(spec)
+    }
+
+    /// Starts what may start: requests, a reader, a wait.
+    pub(crate) fn pump(self: &Arc<Self>, lane: &Arc<Lane>) {
+        if self.is_stopping() {
+            return;
+        }
+        let now = self.clock.monotonic();
+        let mut state = lane.lock();
+        if !matches!(state.mode, Mode::Attached | Mode::Reading) {
+            return;
+        }
+        let batch = state.spec.batch;
+        while let Some(load) = state.courier.take(now, batch) {
+            let (engine, lane, spec) = (Arc::clone(self), Arc::clone(lane), Arc::clone(&state.spec));
+            self.tasks.spawn(async move { engine.attempt(&lane, &spec, load).await });
+        }
+        let has_unread = !state.courier.unread(1).is_empty();
+        let reads = state.mode == Mode::Reading || has_unread;
+        if reads && !state.reading && state.courier.may_start(now) && state.courier.wants_more() {
+            state.reading = true;
+            let (engine, lane) = (Arc::clone(self), Arc::clone(lane));
+            self.tasks.spawn(async move { engine.read_ahead(&lane).await });
+        }
+        if let Some(due) = state.courier.next_due()
+            && due > now
+            && state.queued_for.is_none_or(|queued| due < queued)
+        {
+            state.queued_for = Some(due);
+            self.due.push(due, lane);
+        }
+    }
+
+    /// Lets the subscriptions that read the log by themselves look whether they have caught up.
+    pub(crate) fn wake_readers(self: &Arc<Self>, account: &Account) {
+        let reading: Vec<_> = {
+            let state = account.lock();
+            if state.index.len() == state.lanes.len() {
+                return;
+            }
+            state.lanes.values().filter(|lane| lane.lock().mode == Mode::Reading).map(Arc::clone).collect()
+        };
+        for lane in reading {
+            self.pump(&lane);
+        }
+    }
+
+    async fn status(&self, subscription: &Subscription) -> Result<Status, store::Error> {
+        let account = self.account(subscription.account).await?;
+        let lane = account.lock().lanes.get(&subscription.id).map(Arc::clone);
+        if let Some(lane) = lane {
+            let state = account.lock();
+            let mut lane_state = lane.lock();
+            if lane_state.mode == Mode::Attached {
+                lane_state.courier.pass_to(state.matched);
+            }
+            let waiting = state.matched.0.saturating_sub(lane_state.courier.position().0);
+            return Ok(status_of(&lane_state.courier, subscription.edit.on, waiting));
+        }
+        let Some(progress) = self.store.progress_get(subscription.id).await? else {
+            return Ok(never_on(subscription.edit.on));
+        };
+        let last = self.store.entry_last_sequence(subscription.account).await?;
+        let matched = account.lock().matched;
+        let pacing = crate::courier::Pacing { window_max: 1, ordered: false };
+        let courier = Courier::restore(&progress, matched, pacing, self.now()).map_err(|text| {
+            tracing::error!(subscription = %subscription.id, text, "the stored progress cannot be read");
+            store::Error::Conflict
+        })?;
+        let waiting = last.0.saturating_sub(courier.position().0);
+        Ok(status_of(&courier, subscription.edit.on, waiting))
+    }
+}
+
+fn status_of(courier: &Courier, on: bool, waiting: u64) -> Status {
+    let state = match courier.flow() {
+        _ if !on => State::Paused,
+        Flow::Flowing => State::Flowing,
+        Flow::Holding(wait) => State::Holding { until: wait.until_wall, reason: wait.reason.text.clone() },
+        Flow::Suspended(wait) => State::Suspended { probe_at: wait.until_wall, reason: wait.reason.text.clone() },
+    };
+    let record = courier.record().clone();
+    Status {
+        state,
+        position: Some(courier.position()),
+        waiting: Some(waiting),
+        success_count: record.success_count,
+        error_count: record.error_count,
+        last_success: record.last_success,
+        last_error: record.last_error,
+        errors: record.errors,
+    }
+}
+
+fn never_on(on: bool) -> Status {
+    Status {
+        state: if on { State::Flowing } else { State::NeverOn },
+        position: None,
+        waiting: None,
+        success_count: 0,
+        error_count: 0,
+        last_success: None,
+        last_error: None,
+        errors: Vec::new(),
+    }
+}

@@ -1,0 +1,183 @@
+//! One attempt: from the entries that a courier gave to what came of them.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::Timestamp;
+use integrations::Moment;
+use store::DeadLetter;
+use tokio::sync::OwnedMutexGuard;
+
+use super::Inner;
+use crate::{
+    courier::{Died, Flow, Load, Results},
+    lane::{Lane, Mode, Spec},
+    outcome::Outcome,
+    send::{self, OpenConfig, Read, Target},
+};
+
+/// An answer that takes longer makes the window start anew.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// What an attempt came to, and what its request told the destination of time.
+struct Attempted {
+    read: Read,
+    entries: usize,
+    took: Duration,
+    stamp: Option<Timestamp>,
+}
+
+impl Inner {
+    pub(crate) async fn attempt(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Arc<Spec>, mut load: Load) {
+        let Ok(_permit) = self.permits.acquire().await else { return };
+        if let Some(attempted) = self.try_once(lane, spec, &mut load).await {
+            self.finish(lane, spec, load, attempted).await;
+        }
+        self.pump(lane);
+    }
+
+    /// Sends the load, or gives it back to the courier when it may not start any more.
+    async fn try_once(&self, lane: &Lane, spec: &Arc<Spec>, load: &mut Load) -> Option<Attempted> {
+        let open = match OpenConfig::open(&*self.keys, lane.account, lane.id, spec) {
+            Ok(open) => open,
+            Err(outcome) => return self.unsent(lane, spec, load, outcome),
+        };
+        let mut target = self.reach_target(lane, spec, &open).await;
+        let moment = self.moment(lane, spec, target.as_deref());
+        let integration = &spec.integration;
+        let prepared =
+            send::prepare(integration, &open.config, &load.entries, &self.settings.public_url, moment);
+        if !self.may_still_start(lane, spec, load, prepared.entries.len()) {
+            return None;
+        }
+        let entries = load.entries.len();
+        let Some(request) = prepared.request else {
+            let read = send::unsent(prepared.entries, self.clock.now());
+            return Some(Attempted { read, entries, took: Duration::ZERO, stamp: None });
+        };
+        let profile = send::profile(&request, self.settings.default_account == Some(lane.account));
+        let started = self.clock.monotonic();
+        let answered = self.client.send(request, profile, send::reply_bytes_max(entries)).await;
+        let took = self.clock.monotonic().saturating_sub(started);
+        let read = send::read(integration, &open.secrets, answered, prepared.entries, self.clock.now());
+        if let Some(target) = target.as_deref_mut() {
+            let spacing = integration.pace().map(integrations::Pace::spacing).unwrap_or_default();
+            target.next_at = self.clock.monotonic() + spacing;
+            if matches!(read.results, Results::Whole(Outcome::Accepted)) {
+                target.last_stamp = target.last_stamp.max(prepared.stamp);
+            }
+        }
+        Some(Attempted { read, entries, took, stamp: prepared.stamp })
+    }
+
+    fn unsent(&self, lane: &Lane, spec: &Spec, load: &mut Load, outcome: Outcome) -> Option<Attempted> {
+        let entries = load.entries.len();
+        if !self.may_still_start(lane, spec, load, entries) {
+            return None;
+        }
+        let read = send::unsent(vec![Err(outcome); entries], self.clock.now());
+        Some(Attempted { read, entries, took: Duration::ZERO, stamp: None })
+    }
+
+    /// Waits for the turn at a target that wants its requests apart.
+    async fn reach_target(&self, lane: &Lane, spec: &Spec, open: &OpenConfig) -> Option<OwnedMutexGuard<Target>> {
+        let target = self.targets.get(lane.account, &spec.integration, &open.config)?;
+        let target = target.lock_owned().await;
+        let wait = target.next_at.saturating_sub(self.clock.monotonic());
+        if !wait.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.stopping.cancelled() => {}
+            }
+        }
+        Some(target)
+    }
+
+    fn moment(&self, lane: &Lane, spec: &Spec, target: Option<&Target>) -> Moment {
+        let last = target.and_then(|target| target.last_stamp).max(lane.lock().courier.last_stamp());
+        let not_before = spec.integration.pace().filter(|pace| pace.ordered()).and(last);
+        let spacing = spec.integration.pace().map(integrations::Pace::spacing).unwrap_or_default();
+        Moment { now: self.clock.now(), not_before: not_before.map(|last| last.plus(spacing)) }
+    }
+
+    /// Whether the request may start under this revision; keeps the first `count` entries.
+    ///
+    /// This is the last look before the request starts: once a change was answered, no request
+    /// of the revision before it gets past here.
+    fn may_still_start(&self, lane: &Lane, spec: &Spec, load: &mut Load, count: usize) -> bool {
+        let mut state = lane.lock();
+        let delivers = matches!(state.mode, Mode::Attached | Mode::Reading);
+        // A hold that came meanwhile is obeyed, too.
+        let stopped = !load.is_probe && *state.courier.flow() != Flow::Flowing;
+        if !delivers || stopped || state.spec.revision != spec.revision || self.is_stopping() {
+            state.courier.put_back(load);
+            return false;
+        }
+        state.courier.put_back_rest(&load.entries[count..]);
+        load.entries.truncate(count);
+        true
+    }
+
+    async fn finish(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Spec, load: Load, attempted: Attempted) {
+        let Attempted { read, entries, took, stamp } = attempted;
+        if let Some(failure) = &read.failure {
+            tracing::info!(
+                subscription = %lane.id,
+                integration = spec.integration.key(),
+                status = failure.status_code,
+                entries,
+                reason = failure.reason,
+                "an attempt failed"
+            );
+        }
+        let now = self.now();
+        let (dead, stopped) = {
+            let mut state = lane.lock();
+            let stops = state.courier.stops();
+            if let (Some(stamp), Results::Whole(Outcome::Accepted)) = (stamp, &read.results)
+                && spec.integration.pace().is_some()
+            {
+                state.courier.stamped(stamp);
+            }
+            let died =
+                state.courier.finish(&load, read.results, now, &self.settings.schedule, self.next_jitter());
+            if let Some(failure) = read.failure {
+                state.courier.note_failure(failure, read.failed_entries);
+            }
+            if took >= SLOW {
+                state.courier.was_slow();
+            }
+            let dead: Vec<_> = died.into_iter().map(|died| dead_letter(lane, died, now.wall)).collect();
+            (dead, state.courier.stops() != stops)
+        };
+        // Loaded long ago: the lane came from it.
+        let Ok(account) = self.account(lane.account).await else { return };
+        if stopped {
+            self.stop(&account, lane);
+        }
+        self.journal.note_lane(&account, lane, dead, entries);
+        if stopped {
+            self.journal.hurry();
+        }
+    }
+
+    /// A subscription that waits hears of no entries and keeps none in memory.
+    fn stop(&self, account: &crate::lane::Account, lane: &Lane) {
+        let mut account_state = account.lock();
+        let mut state = lane.lock();
+        if state.mode == Mode::Attached {
+            account_state.detach(lane, &mut state, Mode::Reading);
+        }
+        state.courier.unload();
+    }
+}
+
+fn dead_letter(lane: &Lane, died: Died, now: Timestamp) -> DeadLetter {
+    DeadLetter {
+        subscription: lane.id,
+        sequence: died.entry.sequence,
+        entry_id: died.entry.id.clone(),
+        reason: serde_json::json!({ "name": died.reason.name, "text": died.reason.text }).to_string(),
+        died_at: now,
+        bytes: died.entry.bytes.to_vec(),
+    }
+}

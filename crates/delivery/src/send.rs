@@ -1,0 +1,264 @@
+//! One request: open the configuration, render, send, read the reply.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use domain::{AccountId, Entry, Keys, SealContext, Secret, SubscriptionId, Timestamp};
+use integrations::{HttpRequest, Integration, Item, Moment, Nothing, RenderError, RenderedItem, Reply, ReplyReading, redact};
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+
+use crate::{
+    client::{Answer, Profile, SendError},
+    courier::Results,
+    lane::Spec,
+    outcome::{Outcome, Reason},
+    status::Failure,
+};
+
+/// Bytes of a reply that are read: this many and [`REPLY_BYTES_PER_ITEM`] for each item.
+const REPLY_BYTES: usize = 64 * 1024;
+const REPLY_BYTES_PER_ITEM: usize = 1024;
+/// The most of a reason that is kept, in bytes.
+const REASON_BYTES_MAX: usize = 1024;
+
+/// A subscription's configuration in the clear, for the length of one request.
+pub(crate) struct OpenConfig {
+    pub(crate) config: Map<String, Value>,
+    pub(crate) secrets: Vec<Secret>,
+}
+
+impl OpenConfig {
+    pub(crate) fn open(
+        keys: &dyn Keys,
+        account: AccountId,
+        subscription: SubscriptionId,
+        spec: &Spec,
+    ) -> Result<Self, Outcome> {
+        let context = SealContext { account, subscription, field: "config" };
+        let failed = |text: String| Outcome::Misconfigured(Reason::new("config_sealed", text));
+        let plain = keys
+            .open(context, &spec.config)
+            .map_err(|error| failed(format!("the stored configuration cannot be opened: {error}")))?;
+        // The parser's message could repeat a piece of the configuration.
+        let config: Map<String, Value> = serde_json::from_slice(&plain)
+            .map_err(|_| failed("the stored configuration is not a JSON object".to_owned()))?;
+        let secrets = spec.integration.secret_values(&config);
+        Ok(Self { config, secrets })
+    }
+}
+
+/// A request, and what it says of each entry that it was made from.
+pub(crate) struct Prepared {
+    /// `None` when no entry has anything to send.
+    pub(crate) request: Option<HttpRequest>,
+    /// One for each entry that is part of this attempt: a place in the request, or its fate
+    /// without one.
+    pub(crate) entries: Vec<Result<(), Outcome>>,
+    /// The greatest time that the request gives to the destination.
+    pub(crate) stamp: Option<Timestamp>,
+}
+
+/// Renders `entries`; those that no longer fit into one request are left out at the end.
+pub(crate) fn prepare(
+    integration: &Integration,
+    config: &Map<String, Value>,
+    entries: &[Arc<Entry>],
+    base_url: &str,
+    moment: Moment,
+) -> Prepared {
+    let limits = integration.batch(config);
+    let mut places = Vec::with_capacity(entries.len());
+    let mut items: Vec<RenderedItem> = Vec::new();
+    let mut bytes = 0;
+    for entry in entries {
+        match integration.render_item(config, entry, &entry.facts(), base_url, moment) {
+            Ok(Item::Body(item)) => {
+                let fits = items.is_empty() || bytes + item.body.len() <= limits.bytes_max;
+                if !fits {
+                    break;
+                }
+                bytes += item.body.len();
+                items.push(item);
+                places.push(Ok(()));
+            }
+            Ok(Item::Nothing(Nothing::Late)) => {
+                let text = "the event is older than the destination takes";
+                places.push(Err(Outcome::Skipped(Reason::new("too_old", text))));
+            }
+            Ok(Item::Nothing(Nothing::NoTemplate | Nothing::EmptyBody)) => places.push(Err(Outcome::Nothing)),
+            Err(error) => places.push(Err(unrenderable(&error))),
+        }
+    }
+    let stamp = items.iter().map(|item| item.stamp).max();
+    let mut prepared = Prepared { request: None, entries: places, stamp };
+    if !items.is_empty() {
+        match integration.request(config, &items) {
+            Ok(request) => prepared.request = Some(request),
+            Err(error) => {
+                let outcome = unrenderable(&error);
+                for place in prepared.entries.iter_mut().filter(|place| place.is_ok()) {
+                    *place = Err(outcome.clone());
+                }
+            }
+        }
+    }
+    prepared
+}
+
+fn unrenderable(error: &RenderError) -> Outcome {
+    let reason = Reason::new("unrenderable", error_text(error));
+    if error.is_of_entry() { Outcome::Unrenderable(reason) } else { Outcome::Misconfigured(reason) }
+}
+
+fn error_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// How much of the reply to a request of `items` items is read.
+pub(crate) fn reply_bytes_max(items: usize) -> usize {
+    REPLY_BYTES + REPLY_BYTES_PER_ITEM * items
+}
+
+/// Which connections a request may use.
+pub(crate) fn profile(request: &HttpRequest, is_default_account: bool) -> Profile {
+    Profile { private_ranges: is_default_account, verify_tls: request.verify_tls }
+}
+
+/// What came of a sent request, for its entries, and what is kept of a failure.
+pub(crate) struct Read {
+    pub(crate) results: Results,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) failed_entries: u64,
+}
+
+/// Reads what came back, and tells it apart for the entries of the attempt.
+pub(crate) fn read(
+    integration: &Integration,
+    secrets: &[Secret],
+    answered: Result<Answer, SendError>,
+    places: Vec<Result<(), Outcome>>,
+    now: Timestamp,
+) -> Read {
+    let items = places.iter().filter(|place| place.is_ok()).count();
+    let mut status_code = None;
+    let mut response_body = None;
+    let reading = match answered {
+        Err(error) => Err(Outcome::from(error)),
+        Ok(answer) => {
+            status_code = Some(answer.status);
+            if integration.shows_response_body() {
+                response_body = Some(redact(&answer.body, secrets, Failure::BODY_BYTES_MAX));
+            }
+            let Answer { status, headers, body, truncated, .. } = &answer;
+            let reply = Reply { status: *status, headers, body, truncated: *truncated };
+            Ok(integration.read_reply(items, &reply, now))
+        }
+    };
+    let results = match reading {
+        Err(outcome) => spread(places, std::iter::repeat(outcome)),
+        Ok(ReplyReading::Whole(verdict)) => {
+            spread(places, std::iter::repeat(redacted(Outcome::from(verdict), secrets)))
+        }
+        Ok(ReplyReading::Items(verdicts)) => {
+            spread(places, verdicts.into_iter().map(|verdict| redacted(Outcome::from(verdict), secrets)))
+        }
+    };
+    let (failure, failed_entries) = failure(&results, items, status_code, response_body, now);
+    Read { results, failure, failed_entries }
+}
+
+/// What came of an attempt that sent nothing.
+pub(crate) fn unsent(places: Vec<Result<(), Outcome>>, now: Timestamp) -> Read {
+    let results = Results::Each(places.into_iter().map(|place| place.err().unwrap_or(Outcome::Nothing)).collect());
+    let (failure, failed_entries) = failure(&results, 0, None, None, now);
+    Read { results, failure, failed_entries }
+}
+
+/// Gives each entry that has a place in the request the next outcome. One outcome for all
+/// stays one, so that it counts once.
+fn spread(places: Vec<Result<(), Outcome>>, mut outcomes: impl Iterator<Item = Outcome>) -> Results {
+    let all_sent = places.iter().all(Result::is_ok);
+    let each: Vec<_> = places
+        .into_iter()
+        .map(|place| match place {
+            Ok(()) => outcomes.next().unwrap_or_else(|| {
+                Outcome::Unavailable(Reason::new("unread_item", "the reply says nothing of this item"))
+            }),
+            Err(outcome) => outcome,
+        })
+        .collect();
+    match each.first() {
+        Some(first) if all_sent && each.iter().all(|outcome| outcome == first) => Results::Whole(first.clone()),
+        _ => Results::Each(each),
+    }
+}
+
+fn redacted(outcome: Outcome, secrets: &[Secret]) -> Outcome {
+    let clean = |reason: Reason| Reason {
+        text: redact(reason.text.as_bytes(), secrets, REASON_BYTES_MAX),
+        name: reason.name,
+    };
+    match outcome {
+        Outcome::Accepted | Outcome::Nothing => outcome,
+        Outcome::Skipped(reason) => Outcome::Skipped(clean(reason)),
+        Outcome::Unrenderable(reason) => Outcome::Unrenderable(clean(reason)),
+        Outcome::Refused(reason) => Outcome::Refused(clean(reason)),
+        Outcome::Misconfigured(reason) => Outcome::Misconfigured(clean(reason)),
+        Outcome::Throttled { retry_after, reason } => Outcome::Throttled { retry_after, reason: clean(reason) },
+        Outcome::Unavailable(reason) => Outcome::Unavailable(clean(reason)),
+    }
+}
+
+fn failure(
+    results: &Results,
+    items: usize,
+    status_code: Option<u16>,
+    response_body: Option<String>,
+    at: Timestamp,
+) -> (Option<Failure>, u64) {
+    let (reason, failed) = match results {
+        Results::Whole(outcome) => (outcome.reason(), items.max(1)),
+        Results::Each(outcomes) => {
+            let mut failed = outcomes.iter().filter_map(Outcome::reason);
+            let first = failed.next();
+            (first, usize::from(first.is_some()) + failed.count())
+        }
+    };
+    let failure = reason.map(|reason| Failure { status_code, response_body, reason: reason.text.clone(), at });
+    let failed = if failure.is_some() { u64::try_from(failed).unwrap_or(u64::MAX) } else { 0 };
+    (failure, failed)
+}
+
+/// A place that several subscriptions may send to, which wants its requests apart or in order.
+#[derive(Default)]
+pub(crate) struct Target {
+    pub(crate) next_at: Duration,
+    pub(crate) last_stamp: Option<Timestamp>,
+}
+
+/// The targets of all accounts.
+#[derive(Default)]
+pub(crate) struct Targets(Mutex<HashMap<TargetName, Arc<tokio::sync::Mutex<Target>>>>);
+
+type TargetName = (AccountId, String, String);
+
+impl Targets {
+    /// The target that the configuration names, if the integration paces its requests.
+    pub(crate) fn get(
+        &self,
+        account: AccountId,
+        integration: &Integration,
+        config: &Map<String, Value>,
+    ) -> Option<Arc<tokio::sync::Mutex<Target>>> {
+        integration.pace()?;
+        let name = (account, integration.key().to_owned(), integration.target(config));
+        Some(Arc::clone(self.0.lock().entry(name).or_default()))
+    }
+}

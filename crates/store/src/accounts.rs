@@ -1,0 +1,146 @@
+//! Accounts, and the ids that the store makes.
+
+use std::collections::HashMap;
+
+use aws_lc_rs::rand;
+use domain::{AccountId, DataKey, MasterKey, Sequence, SubscriptionId, Timestamp, TokenId};
+use parking_lot::RwLock;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::{Error, Store};
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Unique; `default` is made at the first start.
+    pub name: String,
+}
+
+/// An account with entries that some subscription has not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountWork {
+    /// The account.
+    pub account: AccountId,
+    /// The end of its log.
+    pub last: Sequence,
+}
+
+/// The numbers by which rows name accounts. An account never changes its number.
+#[derive(Default)]
+pub(crate) struct Numbers(RwLock<HashMap<AccountId, i64>>);
+
+impl Numbers {
+    pub(crate) fn get(&self, account: AccountId) -> Option<i64> {
+        self.0.read().get(&account).copied()
+    }
+
+    pub(crate) fn put(&self, account: AccountId, no: i64) {
+        self.0.write().insert(account, no);
+    }
+}
+
+impl Store {
+    /// The account of this name, made with a data key of its own when there is none.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails or no random bytes are to be had.
+    pub async fn account_ensure(&self, name: &str, master: Option<&MasterKey>) -> Result<Account, Error> {
+        let name = name.to_owned();
+        if let Some(account) = self.account_by_name(&name).await? {
+            return Ok(account);
+        }
+        let id = AccountId::from_bytes(object_id(self.now()));
+        let wrapped = match master {
+            Some(master) => Some(
+                DataKey::generate(1).and_then(|key| master.wrap(id, &key)).map_err(Error::internal)?,
+            ),
+            None => None,
+        };
+        self.shared
+            .writer
+            .run(move |group| {
+                let connection = group.connection;
+                connection
+                    .prepare_cached("INSERT INTO account (id, name, created_at) VALUES (?1, ?2, ?3)")?
+                    .execute((id.as_bytes(), &name, group.now().as_millis()))?;
+                if let Some(wrapped) = wrapped {
+                    connection
+                        .prepare_cached("INSERT INTO data_key (account, id, wrapped) VALUES (?1, 1, ?2)")?
+                        .execute((connection.last_insert_rowid(), wrapped))?;
+                }
+                Ok(Account { id, name })
+            })
+            .await
+    }
+
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn account_by_name(&self, name: &str) -> Result<Option<Account>, Error> {
+        let name = name.to_owned();
+        self.read(move |connection| {
+            let id: Option<[u8; 12]> = connection
+                .prepare_cached("SELECT id FROM account WHERE name = ?1")?
+                .query_row([&name], |row| row.get(0))
+                .optional()?;
+            Ok(id.map(|id| Account { id: AccountId::from_bytes(id), name }))
+        })
+        .await
+    }
+
+    /// The accounts in which a subscription has something to do, or may have.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn account_list_work(&self) -> Result<Vec<AccountWork>, Error> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, last_sequence FROM account
+                 WHERE no IN (SELECT account FROM progress WHERE frontier IS NOT NULL)
+                    OR (matched < last_sequence AND no IN (SELECT account FROM progress))",
+            )?;
+            let work = statement
+                .query_map([], |row| {
+                    let last: i64 = row.get(1)?;
+                    Ok(AccountWork {
+                        account: AccountId::from_bytes(row.get(0)?),
+                        last: Sequence(last.cast_unsigned()),
+                    })
+                })?
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(work)
+        })
+        .await
+    }
+}
+
+pub(crate) fn number_of(connection: &Connection, account: AccountId) -> Result<i64, Error> {
+    Ok(connection
+        .prepare_cached("SELECT no FROM account WHERE id = ?1")?
+        .query_row([account.as_bytes()], |row| row.get(0))?)
+}
+
+/// Four bytes of seconds and eight random ones: sorted roughly by age, never guessed.
+pub(crate) fn object_id(now: Timestamp) -> [u8; 12] {
+    let mut id = [0; 12];
+    // The seconds of the next century still fit into four bytes.
+    let seconds = u32::try_from(now.as_seconds()).unwrap_or(u32::MAX);
+    id[..4].copy_from_slice(&seconds.to_be_bytes());
+    rand::fill(&mut id[4..]).expect("the operating system gives random bytes");
+    id
+}
+
+impl Store {
+    /// A new id for a subscription.
+    pub fn subscription_id(&self) -> SubscriptionId {
+        SubscriptionId::from_bytes(object_id(self.now()))
+    }
+
+    /// A new id for a token.
+    pub fn token_id(&self) -> TokenId {
+        TokenId::from_bytes(object_id(self.now()))
+    }
+}

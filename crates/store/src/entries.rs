@@ -1,0 +1,331 @@
+//! The log: appending entries and reading them back.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_lc_rs::digest;
+use domain::{AccountId, Entry, EntryDraft, EntryId, Sequence, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::{AppendError, Error, Store, writer::Group};
+
+/// How long an idempotency key keeps its meaning.
+const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Sequences of one account: 2^40, more than a thousand a second for thirty years.
+const SEQUENCE_BITS: u32 = 40;
+/// Old idempotency keys dropped with each new one, so that they never pile up.
+const IDEMPOTENCY_DROPS: i64 = 16;
+
+/// A batch of entries to store whole or not at all.
+#[derive(Debug)]
+pub struct Append {
+    /// Whose log.
+    pub account: AccountId,
+    /// In the order that they are to have in the log.
+    pub drafts: Vec<EntryDraft>,
+    /// Makes the batch repeatable although its entries have no ids.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A caller's key for one request.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// The key as sent.
+    pub key: String,
+    /// A hash of the request's body.
+    pub request: [u8; 32],
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// One for each draft, in order.
+    pub items: Vec<AppendedItem>,
+    /// Whether this is the answer to an earlier request with the same idempotency key.
+    pub repeated: bool,
+}
+
+/// What became of one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendedItem {
+    /// Its id, given or made.
+    pub id: EntryId,
+    /// Its place in the log; of a duplicate, the first one's.
+    pub sequence: Sequence,
+    /// Whether the same entry was in the log already.
+    pub duplicate: bool,
+}
+
+impl Store {
+    /// Stores a batch; when this returns `Ok`, the entries are synced.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing of the batch is stored then.
+    pub async fn entry_append(&self, append: Append) -> Result<Appended, AppendError> {
+        let bytes = append.drafts.iter().map(|draft| draft.bytes.len()).sum::<usize>();
+        let place = self
+            .shared
+            .writer
+            .reserve(append.account, bytes, self.shared.options.ingest_queue_bytes)
+            .map_err(|account_over_share| AppendError::Busy { account_over_share })?;
+        let no = self.account_no(append.account).await?;
+        self.shared
+            .writer
+            .run(move |group| {
+                let _place = place;
+                if group.disk_is_full() {
+                    return Err(AppendError::Full);
+                }
+                append_batch(group, no, append)
+            })
+            .await
+    }
+
+    /// Entries of an account after `after`, in order, at most `count` and about `bytes` bytes.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn entry_page(
+        &self,
+        account: AccountId,
+        after: Sequence,
+        count: usize,
+        bytes: usize,
+    ) -> Result<Vec<Arc<Entry>>, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| read_page(connection, account, no, after, count, bytes)).await
+    }
+
+    /// One entry by its id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the account's log has no such entry.
+    pub async fn entry_get(&self, account: AccountId, id: EntryId) -> Result<Entry, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| find(connection, account, no, &id)?.ok_or(Error::NotFound)).await
+    }
+
+    /// The last sequence of an account's log.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn entry_last_sequence(&self, account: AccountId) -> Result<Sequence, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| {
+            let last: i64 = connection
+                .prepare_cached("SELECT last_sequence FROM account WHERE no = ?1")?
+                .query_row([no], |row| row.get(0))?;
+            Ok(Sequence(last.cast_unsigned()))
+        })
+        .await
+    }
+}
+
+/// Appends one entry of the server's own within another change's request.
+pub(crate) fn append_system(
+    group: &mut Group<'_>,
+    account: AccountId,
+    no: i64,
+    draft: EntryDraft,
+) -> Result<Sequence, Error> {
+    let id = draft.id.unwrap_or_else(|| make_id(group.now()));
+    append_one(group, account, no, id, draft.bytes).map_err(Error::from)
+}
+
+fn append_batch(group: &mut Group<'_>, no: i64, append: Append) -> Result<Appended, AppendError> {
+    let account = append.account;
+    if let Some(idempotency) = &append.idempotency
+        && let Some(repeated) = repeat(group, no, idempotency)?
+    {
+        return Ok(repeated);
+    }
+    let mut items = Vec::with_capacity(append.drafts.len());
+    let mut seen: HashMap<EntryId, (usize, Arc<[u8]>)> = HashMap::new();
+    for (index, draft) in append.drafts.into_iter().enumerate() {
+        let Some(id) = draft.id else {
+            let id = make_id(group.now());
+            let sequence = append_one(group, account, no, id.clone(), draft.bytes)?;
+            items.push(AppendedItem { id, sequence, duplicate: false });
+            continue;
+        };
+        if let Some((first, bytes)) = seen.get(&id) {
+            if **bytes != *draft.bytes {
+                return Err(AppendError::IdConflict { index, id, sequence: None });
+            }
+            let sequence = items[*first].sequence;
+            items.push(AppendedItem { id, sequence, duplicate: true });
+            continue;
+        }
+        let item = match find(group.connection, account, no, &id)? {
+            Some(stored) if stored.bytes == draft.bytes => {
+                AppendedItem { id: id.clone(), sequence: stored.sequence, duplicate: true }
+            }
+            Some(stored) => return Err(AppendError::IdConflict { index, id, sequence: Some(stored.sequence) }),
+            None => {
+                let sequence = append_one(group, account, no, id.clone(), Arc::clone(&draft.bytes))?;
+                AppendedItem { id: id.clone(), sequence, duplicate: false }
+            }
+        };
+        seen.insert(id, (index, draft.bytes));
+        items.push(item);
+    }
+    if let Some(idempotency) = &append.idempotency {
+        remember(group, no, idempotency, &items)?;
+    }
+    Ok(Appended { items, repeated: false })
+}
+
+fn append_one(
+    group: &mut Group<'_>,
+    account: AccountId,
+    no: i64,
+    id: EntryId,
+    bytes: Arc<[u8]>,
+) -> Result<Sequence, rusqlite::Error> {
+    let tail = group.tail(account, no)?;
+    let sequence = tail.last_sequence.next();
+    // The time of receipt never runs backwards within an account.
+    let received_at = group.now().max(tail.last_received);
+    let place = place(no, sequence);
+    group
+        .connection
+        .prepare_cached("INSERT INTO entry (place, received_at, id, bytes) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((place, received_at.as_millis(), id.as_str(), &*bytes))?;
+    group
+        .connection
+        .prepare_cached("INSERT INTO entry_id (hash, place) VALUES (?1, ?2)")?
+        .execute((id_hash(account, &id), place))?;
+    group.push(no, Entry { account, sequence, id, received_at, bytes });
+    Ok(sequence)
+}
+
+fn find(connection: &Connection, account: AccountId, no: i64, id: &EntryId) -> Result<Option<Entry>, Error> {
+    let entry = connection
+        .prepare_cached(
+            "SELECT e.place, e.received_at, e.id, e.bytes FROM entry_id i JOIN entry e ON e.place = i.place
+             WHERE i.hash = ?1 AND i.place BETWEEN ?2 AND ?3 AND e.id = ?4",
+        )?
+        .query_row(
+            (id_hash(account, id), place(no, Sequence(0)), place(no, SEQUENCE_MAX), id.as_str()),
+            |row| entry_of_row(account, row),
+        )
+        .optional()?;
+    Ok(entry)
+}
+
+fn read_page(
+    connection: &Connection,
+    account: AccountId,
+    no: i64,
+    after: Sequence,
+    count: usize,
+    bytes: usize,
+) -> Result<Vec<Arc<Entry>>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT place, received_at, id, bytes FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3",
+    )?;
+    let most = i64::try_from(count).unwrap_or(i64::MAX);
+    let mut rows = statement.query((place(no, after), place(no, SEQUENCE_MAX), most))?;
+    let mut page = Vec::new();
+    let mut read = 0;
+    while let Some(row) = rows.next()? {
+        let entry = entry_of_row(account, row)?;
+        read += entry.bytes.len();
+        page.push(Arc::new(entry));
+        if read >= bytes {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn entry_of_row(account: AccountId, row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
+    let place: i64 = row.get(0)?;
+    let id: String = row.get(2)?;
+    let bytes = row.get_ref(3)?.as_blob()?;
+    Ok(Entry {
+        account,
+        sequence: Sequence((place & SEQUENCE_MAX.0.cast_signed()).cast_unsigned()),
+        received_at: Timestamp::from_millis(row.get(1)?),
+        id: EntryId::parse(&id).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
+        })?,
+        bytes: bytes.into(),
+    })
+}
+
+/// The answer to an earlier request with this key, unless it is too old.
+fn repeat(
+    group: &mut Group<'_>,
+    no: i64,
+    idempotency: &Idempotency,
+) -> Result<Option<Appended>, AppendError> {
+    let oldest = group.now().as_millis() - i64::try_from(IDEMPOTENCY_AGE.as_millis()).unwrap_or(i64::MAX);
+    group
+        .connection
+        .prepare_cached(
+            "DELETE FROM idempotency WHERE (account, key) IN
+             (SELECT account, key FROM idempotency WHERE made_at < ?1 ORDER BY made_at LIMIT ?2)",
+        )?
+        .execute((oldest, IDEMPOTENCY_DROPS))?;
+    let stored: Option<([u8; 32], Vec<u8>)> = group
+        .connection
+        .prepare_cached("SELECT request, items FROM idempotency WHERE account = ?1 AND key = ?2 AND made_at >= ?3")?
+        .query_row((no, &idempotency.key, oldest), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((request, items)) = stored else { return Ok(None) };
+    if request != idempotency.request {
+        return Err(AppendError::KeyReused);
+    }
+    let mut id_at = group.connection.prepare_cached("SELECT id FROM entry WHERE place = ?1")?;
+    let mut repeated = Vec::with_capacity(items.len() / 8);
+    for item in items.chunks_exact(8) {
+        let item = u64::from_be_bytes(item.try_into().expect("the chunk has eight bytes"));
+        let sequence = Sequence(item & SEQUENCE_MAX.0);
+        let id: String = id_at.query_row([place(no, sequence)], |row| row.get(0))?;
+        let id = EntryId::parse(&id).map_err(Error::internal)?;
+        repeated.push(AppendedItem { id, sequence, duplicate: item & DUPLICATE != 0 });
+    }
+    Ok(Some(Appended { items: repeated, repeated: true }))
+}
+
+/// Marks a duplicate in the stored items of an idempotency key; sequences are below it.
+const DUPLICATE: u64 = 1 << 63;
+
+fn remember(
+    group: &mut Group<'_>,
+    no: i64,
+    idempotency: &Idempotency,
+    items: &[AppendedItem],
+) -> Result<(), AppendError> {
+    let items: Vec<u8> = items
+        .iter()
+        .flat_map(|item| (item.sequence.0 | if item.duplicate { DUPLICATE } else { 0 }).to_be_bytes())
+        .collect();
+    group
+        .connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO idempotency (account, key, request, items, made_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((no, &idempotency.key, idempotency.request, items, group.now().as_millis()))?;
+    Ok(())
+}
+
+const SEQUENCE_MAX: Sequence = Sequence((1 << SEQUENCE_BITS) - 1);
+
+fn place(no: i64, sequence: Sequence) -> i64 {
+    no << SEQUENCE_BITS | sequence.0.cast_signed()
+}
+
+fn id_hash(account: AccountId, id: &EntryId) -> i64 {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(account.as_bytes());
+    context.update(id.as_str().as_bytes());
+    let hash = context.finish();
+    let first = hash.as_ref().first_chunk::<8>().expect("a SHA-256 hash has 32 bytes");
+    i64::from_be_bytes(*first) & i64::MAX
+}
+
+/// Twelve bytes: seconds, then what makes the id unique.
+pub(crate) fn make_id(now: Timestamp) -> EntryId {
+    EntryId::from_bytes(crate::accounts::object_id(now))
+}

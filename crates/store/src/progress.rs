@@ -1,0 +1,199 @@
+//! How far subscriptions are, and the journal that writes it.
+
+use domain::{AccountId, EntryId, Sequence, SubscriptionId, Timestamp};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::{Error, Store};
+
+/// How far one subscription is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Up to here every entry was judged; what of it is unsettled stands in `detail`.
+    /// `None`: caught up, it stands where its account's matched position stands.
+    pub frontier: Option<Sequence>,
+    /// The counts of the fates that are written down.
+    pub counts: Counts,
+    /// The delivery engine's own text.
+    pub detail: String,
+}
+
+/// The counts of the ledger. Filtered entries are the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Accepted by the destination.
+    pub delivered: u64,
+    /// Passed over with a reason.
+    pub skipped: u64,
+    /// Refused for good.
+    pub dead: u64,
+}
+
+/// What one flush of the journal writes for one account, in one transaction.
+#[derive(Clone, Debug)]
+pub struct JournalWrite {
+    /// The account.
+    pub account: AccountId,
+    /// Where its caught-up subscriptions stand.
+    pub matched: Sequence,
+    /// The subscriptions whose progress has changed.
+    pub progress: Vec<(SubscriptionId, Progress)>,
+    /// Entries refused for good since the last flush.
+    pub dead: Vec<DeadLetter>,
+}
+
+/// An entry that a destination refused for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Whose destination refused it.
+    pub subscription: SubscriptionId,
+    /// Its place in the log.
+    pub sequence: Sequence,
+    /// Its id.
+    pub entry_id: EntryId,
+    /// Why, as text that `delivery` writes.
+    pub reason: String,
+    /// When.
+    pub died_at: Timestamp,
+    /// A copy of the entry, since it outlives the log.
+    pub bytes: Vec<u8>,
+}
+
+impl Store {
+    /// Writes the journal of some accounts; synced when this returns.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn journal_write(&self, writes: Vec<JournalWrite>) -> Result<(), Error> {
+        let mut numbered = Vec::with_capacity(writes.len());
+        for write in writes {
+            numbered.push((self.account_no(write.account).await?, write));
+        }
+        self.shared
+            .writer
+            .run(move |group| numbered.iter().try_for_each(|(no, write)| write_one(group.connection, *no, write)))
+            .await
+    }
+
+    /// Where the caught-up subscriptions of an account stand.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn account_matched(&self, account: AccountId) -> Result<Sequence, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| Ok(matched(connection, no)?)).await
+    }
+
+    /// How far a subscription is; `None` when it was never on.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn progress_get(&self, id: SubscriptionId) -> Result<Option<Progress>, Error> {
+        self.read(move |connection| Ok(read(connection, id)?)).await
+    }
+
+    /// The dead letters of a subscription, newest first, at most `count`.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn dead_letter_list(&self, id: SubscriptionId, count: usize) -> Result<Vec<DeadLetter>, Error> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT sequence, entry_id, reason, died_at, bytes FROM dead_letter
+                 WHERE subscription = ?1 ORDER BY sequence DESC LIMIT ?2",
+            )?;
+            let most = i64::try_from(count).unwrap_or(i64::MAX);
+            let mut rows = statement.query((id.as_bytes(), most))?;
+            let mut letters = Vec::new();
+            while let Some(row) = rows.next()? {
+                letters.push(DeadLetter {
+                    subscription: id,
+                    sequence: Sequence(row.get::<_, i64>(0)?.cast_unsigned()),
+                    entry_id: EntryId::parse(&row.get::<_, String>(1)?).map_err(Error::internal)?,
+                    reason: row.get(2)?,
+                    died_at: Timestamp::from_millis(row.get(3)?),
+                    bytes: row.get(4)?,
+                });
+            }
+            Ok(letters)
+        })
+        .await
+    }
+}
+
+/// Gives a subscription that was just switched on for the first time its progress.
+pub(crate) fn begin(connection: &Connection, no: i64, id: SubscriptionId, start: Sequence) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT INTO progress (subscription, account, frontier, delivered, skipped, dead, detail)
+             VALUES (?1, ?2, ?3, 0, 0, 0, '')",
+        )?
+        .execute((id.as_bytes(), no, start.0.cast_signed()))?;
+    Ok(())
+}
+
+/// Gives a caught-up subscription a position of its own: where its account's stands now.
+pub(crate) fn detach(connection: &Connection, no: i64, id: SubscriptionId) -> Result<(), Error> {
+    connection
+        .prepare_cached("UPDATE progress SET frontier = ?2 WHERE subscription = ?1 AND frontier IS NULL")?
+        .execute((id.as_bytes(), matched(connection, no)?.0.cast_signed()))?;
+    Ok(())
+}
+
+fn matched(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
+    let matched: i64 = connection
+        .prepare_cached("SELECT matched FROM account WHERE no = ?1")?
+        .query_row([no], |row| row.get(0))?;
+    Ok(Sequence(matched.cast_unsigned()))
+}
+
+fn read(connection: &Connection, id: SubscriptionId) -> Result<Option<Progress>, rusqlite::Error> {
+    connection
+        .prepare_cached("SELECT frontier, delivered, skipped, dead, detail FROM progress WHERE subscription = ?1")?
+        .query_row([id.as_bytes()], |row| {
+            Ok(Progress {
+                frontier: row.get::<_, Option<i64>>(0)?.map(|frontier| Sequence(frontier.cast_unsigned())),
+                counts: Counts {
+                    delivered: row.get::<_, i64>(1)?.cast_unsigned(),
+                    skipped: row.get::<_, i64>(2)?.cast_unsigned(),
+                    dead: row.get::<_, i64>(3)?.cast_unsigned(),
+                },
+                detail: row.get(4)?,
+            })
+        })
+        .optional()
+}
+
+fn write_one(connection: &Connection, no: i64, write: &JournalWrite) -> Result<(), Error> {
+    connection
+        .prepare_cached("UPDATE account SET matched = ?2 WHERE no = ?1 AND matched < ?2")?
+        .execute((no, write.matched.0.cast_signed()))?;
+    let mut update = connection.prepare_cached(
+        "UPDATE progress SET frontier = ?2, delivered = ?3, skipped = ?4, dead = ?5, detail = ?6
+         WHERE subscription = ?1",
+    )?;
+    for (id, progress) in &write.progress {
+        update.execute((
+            id.as_bytes(),
+            progress.frontier.map(|frontier| frontier.0.cast_signed()),
+            progress.counts.delivered.cast_signed(),
+            progress.counts.skipped.cast_signed(),
+            progress.counts.dead.cast_signed(),
+            &progress.detail,
+        ))?;
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT OR REPLACE INTO dead_letter (subscription, sequence, entry_id, reason, died_at, bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for letter in &write.dead {
+        insert.execute((
+            letter.subscription.as_bytes(),
+            letter.sequence.0.cast_signed(),
+            letter.entry_id.as_str(),
+            &letter.reason,
+            letter.died_at.as_millis(),
+            &letter.bytes,
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+-- The first form of the database. Times are milliseconds since 1970; ids are 12 bytes.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- `partition` and `epoch` are for several nodes on one database; one node has 0 and 0.
+-- `matched` is the sequence up to which the caught-up subscriptions have been matched.
+CREATE TABLE account (
+    no            INTEGER PRIMARY KEY,
+    id            BLOB NOT NULL UNIQUE,
+    name          TEXT NOT NULL UNIQUE,
+    partition     INTEGER NOT NULL DEFAULT 0,
+    epoch         INTEGER NOT NULL DEFAULT 0,
+    last_sequence INTEGER NOT NULL DEFAULT 0,
+    last_received INTEGER NOT NULL DEFAULT 0,
+    matched       INTEGER NOT NULL DEFAULT 0,
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE data_key (
+    account INTEGER NOT NULL REFERENCES account (no),
+    id      INTEGER NOT NULL,
+    wrapped BLOB NOT NULL,
+    PRIMARY KEY (account, id)
+) STRICT, WITHOUT ROWID;
+
+-- `place` is account number × 2^40 + sequence, so that an account's log is one run of
+-- the table in the order of its sequences, and rows of a few kilobytes stay on leaf pages.
+CREATE TABLE entry (
+    place       INTEGER PRIMARY KEY,
+    received_at INTEGER NOT NULL,
+    id          TEXT NOT NULL,
+    bytes       BLOB NOT NULL
+) STRICT;
+
+-- `hash` is 63 bits of a hash of account and id; two ids may share one.
+CREATE TABLE entry_id (
+    hash  INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    PRIMARY KEY (hash, place)
+) STRICT, WITHOUT ROWID;
+
+-- `items`: eight bytes each, the sequence and in the highest bit whether it was a duplicate.
+CREATE TABLE idempotency (
+    account INTEGER NOT NULL,
+    key     TEXT NOT NULL,
+    request BLOB NOT NULL,
+    items   BLOB NOT NULL,
+    made_at INTEGER NOT NULL,
+    PRIMARY KEY (account, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_age ON idempotency (made_at);
+
+CREATE TABLE token (
+    id           BLOB PRIMARY KEY,
+    account      INTEGER NOT NULL REFERENCES account (no),
+    hash         BLOB NOT NULL UNIQUE,
+    ending       TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    "grant"      TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER,
+    expires_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- `start` is the sequence before the first one that the subscription judges; NULL until
+-- it is first switched on. `deleted_at` freezes the row: its ledger outlives it.
+CREATE TABLE subscription (
+    id          BLOB PRIMARY KEY,
+    account     INTEGER NOT NULL REFERENCES account (no),
+    integration TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    is_on       INTEGER NOT NULL,
+    tags        TEXT NOT NULL,
+    statements  TEXT NOT NULL,
+    config      BLOB NOT NULL,
+    extra       TEXT NOT NULL,
+    revision    INTEGER NOT NULL,
+    start       INTEGER,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    deleted_at  INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX subscription_list ON subscription (account, integration, created_at) WHERE deleted_at IS NULL;
+
+-- Which statements judged what: the progress of the subscription when each revision began.
+CREATE TABLE revision (
+    subscription BLOB NOT NULL,
+    revision     INTEGER NOT NULL,
+    statements   TEXT NOT NULL,
+    is_on        INTEGER NOT NULL,
+    frontier     INTEGER NOT NULL,
+    detail       TEXT NOT NULL,
+    made_at      INTEGER NOT NULL,
+    PRIMARY KEY (subscription, revision)
+) STRICT, WITHOUT ROWID;
+
+-- How far a subscription is. `frontier` NULL: caught up, it stands where its account's
+-- `matched` stands. `detail` is the delivery engine's own text: what is unsettled below the
+-- frontier, holds, health, the last failures.
+CREATE TABLE progress (
+    subscription BLOB PRIMARY KEY,
+    account      INTEGER NOT NULL,
+    frontier     INTEGER,
+    delivered    INTEGER NOT NULL,
+    skipped      INTEGER NOT NULL,
+    dead         INTEGER NOT NULL,
+    detail       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX progress_work ON progress (account) WHERE frontier IS NOT NULL;
+
+CREATE TABLE dead_letter (
+    subscription BLOB NOT NULL,
+    sequence     INTEGER NOT NULL,
+    entry_id     TEXT NOT NULL,
+    reason       TEXT NOT NULL,
+    died_at      INTEGER NOT NULL,
+    bytes        BLOB NOT NULL,
+    PRIMARY KEY (subscription, sequence)
+) STRICT, WITHOUT ROWID;

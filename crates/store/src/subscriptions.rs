@@ -1,0 +1,302 @@
+//! Subscriptions and their revisions.
+
+use domain::{AccountId, EntryDraft, Sequence, SubscriptionId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::{Error, Store, entries, progress, writer::Group};
+
+/// A subscription to store.
+#[derive(Clone, Debug)]
+pub struct NewSubscription {
+    /// Its id, from [`Store::subscription_id`].
+    pub id: SubscriptionId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The integration key.
+    pub integration: String,
+    /// What a change can change.
+    pub edit: SubscriptionEdit,
+}
+
+/// What a change of a subscription stores: always all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionEdit {
+    /// What people call it.
+    pub name: String,
+    /// Whether it delivers.
+    pub on: bool,
+    /// JSON array of strings.
+    pub tags: String,
+    /// JSON array of statements, as sent.
+    pub statements: String,
+    /// The configuration, sealed.
+    pub config: Vec<u8>,
+    /// JSON object of further members that are kept as sent.
+    pub extra: String,
+}
+
+/// A stored subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The integration key.
+    pub integration: String,
+    /// What can be changed.
+    pub edit: SubscriptionEdit,
+    /// Counts its changes, from 1.
+    pub revision: u64,
+    /// The sequence before the first one that it judges; `None` until it is first on.
+    pub start: Option<Sequence>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+const COLUMNS: &str = "s.id, a.id, s.integration, s.name, s.is_on, s.tags, s.statements, s.config, s.extra, \
+                       s.revision, s.start, s.created_at";
+
+impl Store {
+    /// Stores a subscription and, in the same transaction, the entry that records it.
+    ///
+    /// When it is on, it starts just before that entry.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn subscription_create(&self, new: NewSubscription, record: EntryDraft) -> Result<Subscription, Error> {
+        let no = self.account_no(new.account).await?;
+        self.shared
+            .writer
+            .run(move |group| {
+                let recorded = entries::append_system(group, new.account, no, record)?;
+                let start = new.edit.on.then(|| recorded.previous());
+                let now = group.now();
+                insert(group.connection, no, &new, start, now)?;
+                if let Some(start) = start {
+                    progress::begin(group.connection, no, new.id, start)?;
+                }
+                write_revision(group.connection, new.id, 1, &new.edit, now)?;
+                let NewSubscription { id, account, integration, edit } = new;
+                Ok(Subscription { id, account, integration, edit, revision: 1, start, created_at: now })
+            })
+            .await
+    }
+
+    /// One subscription of an account.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the account has none with this id, or it was deleted.
+    pub async fn subscription_get(&self, account: AccountId, id: SubscriptionId) -> Result<Subscription, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| get(connection, no, id)).await
+    }
+
+    /// The account's subscriptions to one integration, oldest first.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn subscription_list(&self, account: AccountId, integration: &str) -> Result<Vec<Subscription>, Error> {
+        let no = self.account_no(account).await?;
+        let integration = integration.to_owned();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
+                 WHERE s.account = ?1 AND s.integration = ?2 AND s.deleted_at IS NULL ORDER BY s.created_at, s.id"
+            ))?;
+            let found = statement.query_map((no, &integration), of_row)?.collect::<Result<_, _>>()?;
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The subscriptions of an account that are on.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn subscription_list_on(&self, account: AccountId) -> Result<Vec<Subscription>, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
+                 WHERE s.account = ?1 AND s.is_on AND s.deleted_at IS NULL"
+            ))?;
+            let found = statement.query_map([no], of_row)?.collect::<Result<_, _>>()?;
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Replaces what can be changed, as a new revision, and records it in the same transaction.
+    ///
+    /// `revision` is the one that the change was made from. A caught-up subscription gets a
+    /// position of its own, so that each sequence is judged by one revision.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] when the subscription has another revision by now.
+    pub async fn subscription_update(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        revision: u64,
+        edit: SubscriptionEdit,
+        record: EntryDraft,
+    ) -> Result<Subscription, Error> {
+        let no = self.account_no(account).await?;
+        self.shared
+            .writer
+            .run(move |group| {
+                let stored = get(group.connection, no, id)?;
+                if stored.revision != revision {
+                    return Err(Error::Conflict);
+                }
+                let recorded = entries::append_system(group, account, no, record)?;
+                progress::detach(group.connection, no, id)?;
+                let start = stored.start.or_else(|| edit.on.then(|| recorded.previous()));
+                if let (None, Some(start)) = (stored.start, start) {
+                    progress::begin(group.connection, no, id, start)?;
+                }
+                let now = group.now();
+                update(group.connection, id, revision + 1, &edit, start, now)?;
+                write_revision(group.connection, id, revision + 1, &edit, now)?;
+                Ok(Subscription { edit, revision: revision + 1, start, ..stored })
+            })
+            .await
+    }
+
+    /// Deletes a subscription and records it in the same transaction. Its ledger stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the account has none with this id.
+    pub async fn subscription_delete(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        record: EntryDraft,
+    ) -> Result<(), Error> {
+        let no = self.account_no(account).await?;
+        self.shared
+            .writer
+            .run(move |group| {
+                get(group.connection, no, id)?;
+                entries::append_system(group, account, no, record)?;
+                progress::detach(group.connection, no, id)?;
+                freeze(group, id)
+            })
+            .await
+    }
+}
+
+fn get(connection: &Connection, no: i64, id: SubscriptionId) -> Result<Subscription, Error> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
+             WHERE s.id = ?1 AND s.account = ?2 AND s.deleted_at IS NULL"
+        ))?
+        .query_row((id.as_bytes(), no), of_row)
+        .optional()?
+        .ok_or(Error::NotFound)
+}
+
+fn insert(
+    connection: &Connection,
+    no: i64,
+    new: &NewSubscription,
+    start: Option<Sequence>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let NewSubscription { id, integration, edit, .. } = new;
+    connection
+        .prepare_cached(
+            "INSERT INTO subscription (id, account, integration, name, is_on, tags, statements, config, extra,
+                                       revision, start, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?11)",
+        )?
+        .execute((
+            id.as_bytes(),
+            no,
+            integration,
+            &edit.name,
+            edit.on,
+            &edit.tags,
+            &edit.statements,
+            &edit.config,
+            &edit.extra,
+            start.map(|start| start.0.cast_signed()),
+            now.as_millis(),
+        ))?;
+    Ok(())
+}
+
+fn update(
+    connection: &Connection,
+    id: SubscriptionId,
+    revision: u64,
+    edit: &SubscriptionEdit,
+    start: Option<Sequence>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE subscription SET name = ?2, is_on = ?3, tags = ?4, statements = ?5, config = ?6, extra = ?7,
+                                     revision = ?8, start = ?9, updated_at = ?10 WHERE id = ?1",
+        )?
+        .execute((
+            id.as_bytes(),
+            &edit.name,
+            edit.on,
+            &edit.tags,
+            &edit.statements,
+            &edit.config,
+            &edit.extra,
+            revision.cast_signed(),
+            start.map(|start| start.0.cast_signed()),
+            now.as_millis(),
+        ))?;
+    Ok(())
+}
+
+/// Ends a subscription: it is seen no more, and its secrets are gone.
+fn freeze(group: &mut Group<'_>, id: SubscriptionId) -> Result<(), Error> {
+    group
+        .connection
+        .prepare_cached("UPDATE subscription SET deleted_at = ?2, is_on = 0, config = x'' WHERE id = ?1")?
+        .execute((id.as_bytes(), group.now().as_millis()))?;
+    Ok(())
+}
+
+fn write_revision(
+    connection: &Connection,
+    id: SubscriptionId,
+    revision: u64,
+    edit: &SubscriptionEdit,
+    now: Timestamp,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT INTO revision (subscription, revision, statements, is_on, frontier, detail, made_at)
+             SELECT ?1, ?2, ?3, ?4, coalesce(p.frontier, 0), coalesce(p.detail, ''), ?5
+             FROM (SELECT 1) LEFT JOIN progress p ON p.subscription = ?1",
+        )?
+        .execute((id.as_bytes(), revision.cast_signed(), &edit.statements, edit.on, now.as_millis()))?;
+    Ok(())
+}
+
+fn of_row(row: &Row<'_>) -> Result<Subscription, rusqlite::Error> {
+    Ok(Subscription {
+        id: SubscriptionId::from_bytes(row.get(0)?),
+        account: AccountId::from_bytes(row.get(1)?),
+        integration: row.get(2)?,
+        edit: SubscriptionEdit {
+            name: row.get(3)?,
+            on: row.get(4)?,
+            tags: row.get(5)?,
+            statements: row.get(6)?,
+            config: row.get(7)?,
+            extra: row.get(8)?,
+        },
+        revision: row.get::<_, i64>(9)?.cast_unsigned(),
+        start: row.get::<_, Option<i64>>(10)?.map(|start| Sequence(start.cast_unsigned())),
+        created_at: Timestamp::from_millis(row.get(11)?),
+    })
+}
