@@ -227,7 +227,7 @@ fn load_templates(
     for (kind, file) in files {
         let source = read(file)?;
         let template = Template::parse(file, &source).map_err(|error| {
-            Mistake::new(file, format!("line {} column {}", error.line, error.column), error.to_string())
+            Mistake::new(file, format!("line {} column {}", error.line, error.column), error.kind.to_string())
         })?;
         let json = file.ends_with(".json") || file.ends_with(".json.hbs");
         templates.insert(kind.clone(), BodyTemplate { file: file.clone(), template, json });

@@ -1,0 +1,120 @@
+//! Entries, configs and folders for the tests.
+
+use std::{fs, path::Path, sync::Arc};
+
+use domain::{AccountId, Entry, EntryDraft, EntryId, Sequence, Timestamp};
+use integrations::{Catalogue, HttpRequest, Integration, Item, RenderError, RenderedItem};
+use serde_json::{Map, Value, json};
+
+pub const BASE_URL: &str = "https://audit.corp.test";
+
+pub const ACCOUNT: AccountId = AccountId::from_bytes([0xac; 12]);
+
+/// When the events of the sample entries happened.
+pub const DATE: i64 = 1_790_000_000_123;
+
+/// The time of the requests: five seconds later.
+pub const NOW: Timestamp = Timestamp::from_millis(DATE + 5_000);
+
+pub fn built_in(key: &str) -> Arc<Integration> {
+    let catalogue = Catalogue::builtin().unwrap();
+    Arc::clone(catalogue.get(key).unwrap())
+}
+
+/// An integration from a manifest and one template, as a folder from outside is loaded.
+pub fn folder(manifest: &Value, template: &str) -> Arc<Integration> {
+    let dir = tempfile::tempdir().unwrap();
+    write_folder(dir.path(), "sample", manifest, template);
+    let mut catalogue = Catalogue::default();
+    assert_eq!(catalogue.load_dir(dir.path()), []);
+    Arc::clone(catalogue.get("sample").unwrap())
+}
+
+pub fn write_folder(dir: &Path, key: &str, manifest: &Value, template: &str) {
+    let folder = dir.join(key);
+    fs::create_dir_all(folder.join("templates")).unwrap();
+    fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
+    fs::write(folder.join("templates/default.json.hbs"), template).unwrap();
+}
+
+/// A manifest with these form variables and this URL template.
+pub fn manifest(variables: &Value, url: &str) -> Value {
+    json!({
+        "name": "Sample",
+        "formVariables": variables,
+        "capabilities": { "auditLogEventsHook": {
+            "endpoint": { "url": url, "method": "POST" },
+            "templates": { "default": "templates/default.json.hbs" },
+        } },
+    })
+}
+
+/// The same manifest with our own keys.
+pub fn with_own_keys(mut manifest: Value, keys: Value) -> Value {
+    manifest["capabilities"]["auditLogEventsHook"]["auditcast"] = keys;
+    manifest
+}
+
+pub fn config(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(config) => config,
+        other => panic!("{other} is no config"),
+    }
+}
+
+/// A config with the required fields of a built-in integration.
+pub fn least_config(key: &str) -> Map<String, Value> {
+    config(match key {
+        "datadog" => json!({ "apiKey": "datadog-key-0001" }),
+        "dynatrace" => json!({ "apiToken": "dynatrace-token-1", "url": "https://abc.live.dynatrace.com/" }),
+        "elastic" => json!({ "url": "https://es.corp.test:9200", "token": "ZWxhc3RpYzprZXk=", "index": "audit" }),
+        "honeycomb" => json!({ "datasetName": "audit log", "apiKey": "honeycomb-key-01" }),
+        "logdna" => json!({ "ingestionKey": "mezmo-key-00001" }),
+        "msteams" => json!({ "url": "https://teams.corp.test/hook?sv=1.0&sig=a%2Fb-secret-signature" }),
+        "new-relic-apm" => json!({ "apiKey": "NRAK-key-000001", "applicationId": "4711" }),
+        "signalfx" => json!({ "accessToken": "signalfx-token-1", "realm": "us1" }),
+        "splunk" => json!({
+            "base-url": "https://splunk.corp.test:8088",
+            "token": "11111111-2222-3333-4444-555555555555",
+            "skip-ca-verification": false,
+        }),
+        other => panic!("{other} is not built in"),
+    })
+}
+
+pub fn entry(value: &Value) -> Entry {
+    let draft = EntryDraft::parse(value.to_string().as_bytes()).unwrap_or_else(|errors| panic!("{errors:?}: {value}"));
+    Entry {
+        account: ACCOUNT,
+        sequence: Sequence(42),
+        id: draft.id.unwrap_or_else(|| EntryId::from_bytes([0xe1; 12])),
+        received_at: NOW,
+        bytes: draft.bytes,
+    }
+}
+
+pub fn item(integration: &Integration, config: &Map<String, Value>, entry: &Entry) -> Result<Item, RenderError> {
+    integration.render_item(config, entry, &entry.facts(), BASE_URL, NOW)
+}
+
+pub fn rendered(integration: &Integration, config: &Map<String, Value>, entry: &Entry) -> RenderedItem {
+    match item(integration, config, entry).unwrap() {
+        Item::Body(item) => item,
+        Item::Nothing(nothing) => panic!("{nothing:?}"),
+    }
+}
+
+pub fn request(integration: &Integration, config: &Map<String, Value>, entry: &Entry) -> HttpRequest {
+    integration.request(config, &[rendered(integration, config, entry)]).unwrap()
+}
+
+/// The JSON texts of a body one after the other: one document, lines, or concatenated objects.
+pub fn documents(body: &[u8]) -> Vec<Value> {
+    let stream = serde_json::Deserializer::from_slice(body).into_iter();
+    stream.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(body)))
+}
+
+pub fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    let found = request.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str())
+}
