@@ -1,1 +1,86 @@
-//! placeholder
+//! Use cases: authorise, validate, act. What the REST API and the console share.
+//!
+//! Deliberately absent: HTTP, status codes, SQL, and the real clock. Every change appends the
+//! entry that records it in the same transaction as the change itself.
+
+mod access;
+mod error;
+mod ingest;
+mod readiness;
+mod settings;
+mod subscriptions;
+mod tokens;
+
+use std::sync::Arc;
+
+use delivery::Engine;
+use domain::Clock;
+use integrations::Catalogue;
+use store::{Keyring, Store};
+
+pub use access::{Action, Caller, Grant};
+pub use delivery::{Failure, State, Status};
+pub use error::{Cause, Conflict, Error};
+pub use ingest::{Batch, Format, Ingested};
+pub use readiness::Readiness;
+pub use settings::Settings;
+pub use store::AppendedItem;
+pub use subscriptions::Subscription;
+
+/// The account that the first start makes.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
+/// What the use cases work with.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The integrations that this server knows.
+    pub catalogue: Arc<Catalogue>,
+    /// The keys that seal configurations.
+    pub keyring: Arc<Keyring>,
+    /// What delivers.
+    pub engine: Engine,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits, and the name of this server.
+    pub settings: Settings,
+}
+
+/// The use cases of one server.
+pub struct App {
+    store: Store,
+    catalogue: Arc<Catalogue>,
+    keyring: Arc<Keyring>,
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    tokens: tokens::Cache,
+    changes: subscriptions::ChangeLocks,
+}
+
+impl App {
+    /// Puts the parts together; starts nothing.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { store, catalogue, keyring, engine, clock, settings } = parts;
+        Arc::new(Self {
+            store,
+            catalogue,
+            keyring,
+            engine,
+            clock,
+            settings,
+            tokens: tokens::Cache::default(),
+            changes: subscriptions::ChangeLocks::default(),
+        })
+    }
+
+    /// Limits, and the name of this server.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The time by which this server goes.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+}

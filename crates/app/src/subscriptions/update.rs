@@ -1,0 +1,139 @@
+//! Changing a subscription: all of a change or nothing.
+
+use std::sync::Arc;
+
+use domain::{EntryDraft, SubscriptionId};
+use integrations::Integration;
+use serde_json::{Value, json};
+use store::SubscriptionEdit;
+
+use super::{Subscription, edit::Edit, form::Form, not_found, parse_id, record::Record, unstoppable};
+use crate::{Action, App, Caller, Conflict, Error, access::subscription_resource};
+
+/// Everything that storing a change needs.
+struct Prepared {
+    form: Form,
+    edit: SubscriptionEdit,
+    record: EntryDraft,
+}
+
+impl App {
+    /// Changes a subscription, and records that; a change that changes nothing is not recorded.
+    ///
+    /// From the return on, no delivery request starts under an older revision.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`] with every mistake,
+    /// [`Error::Conflict`] for a failed `test` or a change at the same time, or what the store says.
+    pub async fn subscription_update(
+        self: &Arc<Self>,
+        caller: &Caller,
+        key: &str,
+        id: &str,
+        body: &Value,
+    ) -> Result<Subscription, Error> {
+        authorise_any(caller, id)?;
+        let integration = self.integration(key)?;
+        let id = parse_id(id)?;
+        let parsed = Edit::parse(key, body, &self.settings);
+        let (app, caller) = (Arc::clone(self), caller.clone());
+        unstoppable(async move {
+            let _turn = app.changes.of(id).lock().await;
+            // What is not there cannot be changed, however wrong the change is.
+            app.stored(caller.account, integration.key(), id).await?;
+            let edit = parsed?;
+            match app.update_once(&caller, &integration, id, &edit).await {
+                Err(Error::Conflict(Conflict::Edit)) => app.update_once(&caller, &integration, id, &edit).await,
+                result => result,
+            }
+        })
+        .await
+    }
+
+    async fn update_once(
+        &self,
+        caller: &Caller,
+        integration: &Integration,
+        id: SubscriptionId,
+        edit: &Edit,
+    ) -> Result<Subscription, Error> {
+        let stored = self.stored(caller.account, integration.key(), id).await?;
+        let before = Form::open(&stored, &*self.keyring)?;
+        let Some(Prepared { form, edit, record }) = self.prepare(caller, integration, id, edit, &before)? else {
+            return self.present(&stored, integration, before).await;
+        };
+        let updated = match self.engine.freeze(caller.account, id).await {
+            Ok(()) => self.store.subscription_update(caller.account, id, stored.revision, edit, record).await,
+            Err(error) => Err(error),
+        };
+        self.take_up(caller.account, id).await;
+        let updated = updated.map_err(|error| match error {
+            store::Error::Conflict => Conflict::Edit.into(),
+            other => not_found(other),
+        })?;
+        self.present(&updated, integration, form).await
+    }
+
+    /// What to store; none when nothing would change.
+    fn prepare(
+        &self,
+        caller: &Caller,
+        integration: &Integration,
+        id: SubscriptionId,
+        edit: &Edit,
+        before: &Form,
+    ) -> Result<Option<Prepared>, Error> {
+        let is_public =
+            |name: &str| integration.form_variables().iter().any(|variable| variable.key == name && !variable.secret);
+        let mut document = edit.apply(before.document(), &is_public)?;
+        if let Some(Value::Object(config)) = document.get_mut("config") {
+            integration.keep_masked(config, &before.config);
+        }
+        let Value::Object(members) = &document else {
+            return Err(Error::invalid("the subscription must stay an object"));
+        };
+        // Statements that are taken away leave an empty list, which delivers nothing: a change
+        // that removes rules must not widen what leaves the house.
+        let after = Form::read(members, integration, &self.settings, &json!([]))?;
+        let actions = actions(before, &after);
+        if actions.is_empty() {
+            return Ok(None);
+        }
+        let resource = subscription_resource(&id.to_string());
+        actions.iter().try_for_each(|action| caller.authorise(*action, &resource))?;
+        let record = Record {
+            caller,
+            id,
+            integration,
+            before: Some(before),
+            after: Some(&after),
+            comment: edit.comment.as_deref(),
+        };
+        let record = record.draft(&actions, self.clock.now(), self.settings.entry_max_bytes);
+        let edit = after.seal(&*self.keyring, caller.account, id)?;
+        Ok(Some(Prepared { form: after, edit, record }))
+    }
+}
+
+/// Whoever may change nothing of it does not learn whether it is there.
+fn authorise_any(caller: &Caller, id: &str) -> Result<(), Error> {
+    let resource = subscription_resource(id);
+    if Action::CHANGES.iter().any(|action| caller.may(*action, &resource)) {
+        return Ok(());
+    }
+    caller.authorise(Action::UpdateConfiguration, &resource)
+}
+
+/// What the caller must be allowed to do, and what the entry says was done.
+fn actions(before: &Form, after: &Form) -> Vec<Action> {
+    let configuration =
+        before.config != after.config || before.statements != after.statements || before.tags != after.tags;
+    [
+        (before.name != after.name, Action::UpdateName),
+        (before.on != after.on, Action::UpdateOn),
+        (configuration, Action::UpdateConfiguration),
+    ]
+    .into_iter()
+    .filter_map(|(changed, action)| changed.then_some(action))
+    .collect()
+}
