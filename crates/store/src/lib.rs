@@ -9,6 +9,7 @@ mod connection;
 mod entries;
 mod error;
 mod keyring;
+mod meta;
 mod progress;
 mod subscriptions;
 mod tokens;
