@@ -68,7 +68,12 @@ fn cut_bytes(text: &str, max: usize, closing: &str) -> Option<String> {
     }
     let (content, closing) = split_closing(text, closing);
     let room = max.saturating_sub(MARK.len() + closing.len());
-    Some(format!("{}{MARK}{closing}", &content[..content.floor_char_boundary(room)]))
+    Some(format!("{}{MARK}{closing}", &content[..boundary_before(content, room)]))
+}
+
+/// The last place at or before `bytes` where the text may be cut.
+pub(crate) fn boundary_before(text: &str, bytes: usize) -> usize {
+    (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 fn split_closing<'a>(text: &'a str, closing: &'a str) -> (&'a str, &'a str) {
@@ -128,10 +133,10 @@ fn each_text(value: &mut Value, pointer: &str, change: &mut dyn FnMut(&mut Strin
     let (step, after) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     match value {
         Value::Object(members) if step == "*" => {
-            members.values_mut().for_each(|member| each_text(member, after, change))
+            members.values_mut().for_each(|member| each_text(member, after, change));
         }
         Value::Array(elements) if step == "*" => {
-            elements.iter_mut().for_each(|element| each_text(element, after, change))
+            elements.iter_mut().for_each(|element| each_text(element, after, change));
         }
         other => {
             if let Some(inner) = other.pointer_mut(&format!("/{step}")) {

@@ -4,6 +4,8 @@ use domain::Secret;
 use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
+use crate::cut::boundary_before;
+
 const HIDDEN: &str = "[hidden]";
 
 /// Stands at the end of evidence that was cut.
@@ -28,7 +30,7 @@ pub fn redact(body: &[u8], secrets: &[Secret], bytes_max: usize) -> String {
         text.push_str(HIDDEN);
     }
     if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
+        text.truncate(boundary_before(&text, bytes_max));
         text.push_str(MARK);
     }
     text

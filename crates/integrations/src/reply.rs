@@ -95,7 +95,7 @@ impl Integration {
                 (None, None) => continue,
             };
         }
-        let success_is_described = self.extension.reply.iter().any(|rule| rule.describes_success());
+        let success_is_described = self.extension.reply.iter().any(ReplyRule::describes_success);
         let verdict = match reply.status {
             200..=299 if success_is_described => Verdict::Unavailable { reason: unexpected_success(reply, &body) },
             status => self.general(status, reply, now),
@@ -127,6 +127,7 @@ impl Integration {
         if list.len() != items {
             return unreadable(format!("the destination answered about {} items, {items} were sent", list.len()));
         }
+        let asked = retry_after::read(reply, self.extension.rate_reset.as_ref(), now);
         let verdict = |element: &Value| {
             let status =
                 member(element, &rule.status).and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
@@ -137,7 +138,7 @@ impl Integration {
             };
             let own = rule.verdicts.iter().find(|(_, statuses)| statuses.contains(&status)).map(|(name, _)| *name);
             let mut verdict = match own {
-                Some(name) => make(name, general_reason(status), None),
+                Some(name) => make(name, general_reason(status), asked),
                 None => self.general(status, reply, now),
             };
             if let (Some(reason), Some(pointer)) = (verdict.reason_mut(), &rule.explain)
@@ -270,8 +271,6 @@ fn unexpected_success(reply: &Reply<'_>, body: &ReplyBody<'_>) -> Reason {
 
 fn general_reason(status: u16) -> Reason {
     let (name, text) = match status {
-        200..=299 => ("unexpected_reply", "the destination answered with a success that is none"),
-        300..=399 => ("redirect", "the destination redirects, and redirects are not followed"),
         400 => ("bad_request", "the destination does not understand the request"),
         401 => ("unauthorized", "the destination does not know the key"),
         403 => ("forbidden", "the destination does not allow it with this key"),
@@ -284,9 +283,13 @@ fn general_reason(status: u16) -> Reason {
         429 => ("rate_limited", "the destination gets too many requests"),
         501 | 505 => ("not_supported", "the destination does not support the request"),
         503 => ("unavailable", "the destination is not available now"),
-        500..=599 => ("server_error", "the destination has failed"),
-        400..=499 => ("client_error", "the destination refuses the request"),
-        _ => ("unexpected_status", "the destination answered with a status that says nothing"),
+        _ => match status / 100 {
+            2 => ("unexpected_reply", "the destination answered with a success that is none"),
+            3 => ("redirect", "the destination redirects, and redirects are not followed"),
+            4 => ("client_error", "the destination refuses the request"),
+            5 => ("server_error", "the destination has failed"),
+            _ => ("unexpected_status", "the destination answered with a status that says nothing"),
+        },
     };
     Reason::new(name, format!("{text} ({status})"))
 }

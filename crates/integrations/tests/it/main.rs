@@ -1,11 +1,20 @@
 //! The integrations from outside: folders, configs, requests and replies.
 
+#[cfg(test)]
 mod address;
+#[cfg(test)]
 mod built_in;
+#[cfg(test)]
 mod cases;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
 mod cut;
+#[cfg(test)]
 mod loading;
+#[cfg(test)]
 mod replies;
+#[cfg(test)]
 mod requests;
+#[cfg(test)]
 mod support;
