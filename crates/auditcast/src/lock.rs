@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process,
 };
@@ -64,11 +65,7 @@ impl DirectoryLock {
 }
 
 fn make_private(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 fn read_holder(file: &mut File) -> Option<u32> {
@@ -113,7 +110,6 @@ mod tests {
         assert!(refused.to_string().contains("data"), "{refused}");
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_new_data_directory_is_its_owners_alone() {
         use std::os::unix::fs::PermissionsExt;

@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -90,9 +91,7 @@ fn make(path: &Path) -> Result<LoadedKey, MasterKeyError> {
 fn write_private(path: &Path, bytes: &[u8; MasterKey::BYTES]) -> io::Result<()> {
     let text = Zeroizing::new(bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")) + "\n");
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create_new(true).mode(0o600);
     let mut file = options.open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
@@ -116,15 +115,8 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     Some(digits?.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]).to_le_bytes()[0]).collect())
 }
 
-#[cfg(unix)]
 fn others_may_read(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt;
     Ok(fs::metadata(path)?.permissions().mode() & 0o044 != 0)
-}
-
-#[cfg(not(unix))]
-fn others_may_read(_: &Path) -> io::Result<bool> {
-    Ok(false)
 }
 
 #[cfg(test)]

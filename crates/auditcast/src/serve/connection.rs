@@ -16,7 +16,7 @@ use axum::{
     extract::{ConnectInfo, Request},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -132,22 +132,25 @@ async fn answer(
     in_flight: InFlight,
 ) -> Result<hyper::Response<CountedBody>, Infallible> {
     let (head, body) = request.into_parts();
+    let version = head.version;
     let (body, expired) = TimedBody::new(body, body_timeout);
     let mut request = Request::from_parts(head, Body::new(body));
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = router.oneshot(request).await?;
     // Whatever a handler makes of a body that broke off, the client is told the cause.
-    let response = if expired.load(Ordering::Relaxed) { too_slow() } else { response };
+    let response = if expired.load(Ordering::Relaxed) { too_slow(version) } else { response };
     Ok(response.map(|body| CountedBody::new(body, in_flight)))
 }
 
-fn too_slow() -> Response {
+fn too_slow(version: Version) -> Response {
     let text = r#"{"code":"request_timeout","message":"The request body did not arrive in time."}"#;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CONNECTION, HeaderValue::from_static("close")),
-    ];
-    (StatusCode::REQUEST_TIMEOUT, headers, text).into_response()
+    let mut response =
+        (StatusCode::REQUEST_TIMEOUT, [(header::CONTENT_TYPE, "application/json")], text).into_response();
+    if version < Version::HTTP_2 {
+        // The rest of the body is still to come, so that the connection is of no more use.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// What a connection is doing.
