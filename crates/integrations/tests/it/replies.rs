@@ -109,7 +109,6 @@ fn the_codes_of_the_splunk_collector_are_read() {
         (200, r#"{"text":"HEC is healthy","code":17}"#, "unavailable unexpected_reply"),
         (400, r#"{"text":"No data","code":5}"#, "refused bad_request"),
         (400, r#"{"text":"Invalid data format","code":6,"invalid-event-number":0}"#, "refused bad_request"),
-        (
             "splunk",
             400,
             r#"{"text":"Incorrect index","code":7,"invalid-event-number":1}"#,
