@@ -74,7 +74,8 @@ fn agree(one: &Outcome, two: &Outcome) -> bool {
     one == two || matches!((one, two), (Outcome::Error(_), Outcome::Error(_)))
 }
 
-fn check(cases: &[Case]) {
+/// Compares all cases and gives how many of them print a text.
+fn check(cases: &[Case]) -> usize {
     let reference = reference(cases);
     assert_eq!(reference.len(), cases.len());
     let mut differences = Vec::new();
@@ -94,6 +95,7 @@ fn check(cases: &[Case]) {
     differences.sort_by_key(String::len);
     differences.truncate(10);
     assert!(count == 0, "{count} differences, the shortest:\n{}", differences.join("\n"));
+    reference.iter().filter(|reference| matches!(&reference.html, Outcome::Text(text) if !text.is_empty())).count()
 }
 
 fn file<T: for<'de> Deserialize<'de>>(name: &str) -> T {
@@ -149,8 +151,9 @@ fn generated_templates_render_as_in_handlebars_js() {
     let mut dice = generator::Dice(0x5eed_0000_a0d1_7ca5);
     let context = generator::context();
     let cases: Vec<Case> =
-        (0..6_000).map(|at| Case { template: dice.template(at % 4), context: context.clone() }).collect();
-    check(&cases);
+        (0..4_000).map(|at| Case { template: dice.template(at % 4), context: context.clone() }).collect();
+    let printed = check(&cases);
+    assert!(printed > 3_000, "only {printed} of the generated templates print anything");
 }
 
 #[derive(Deserialize)]

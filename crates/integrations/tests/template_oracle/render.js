@@ -38,8 +38,9 @@ Handlebars.registerHelper('formatWithOffset', (millis, offset, format) => {
       throw new Error('unknown format');
   }
 });
-// `log` writes to the console by default, where the results go.
+// `log` and warnings write to the console by default, where the results go.
 Handlebars.log = () => {};
+Handlebars.logger.log = () => {};
 
 const escaped = (value, isTop) => {
   if (typeof value === 'string') return JSON.stringify(value).slice(1, -1);
