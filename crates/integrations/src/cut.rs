@@ -4,12 +4,15 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::{
-    extension::{BodyBudget, Cut, Extension},
+    extension::{BodyBudget, Cut, Extension, Measure},
     render::RenderError,
 };
 
 /// Stands at the end of a text that was cut.
 const MARK: &str = "…";
+
+// A control character of one byte takes six where bodies are measured as quoted.
+const QUOTED_GROWTH_MAX: usize = 6;
 
 /// Checks that a body is JSON and cuts it to what the destination takes.
 ///
@@ -17,10 +20,10 @@ const MARK: &str = "…";
 pub(crate) fn fit(body: String, extension: &Extension, file: &str) -> Result<String, RenderError> {
     let invalid =
         |error: serde_json::Error| RenderError::InvalidBody { template: file.to_owned(), reason: error.to_string() };
-    // No text within a body is longer than the body.
-    let limits = extension.cut.iter().filter_map(|cut| cut.characters_max.or(cut.bytes_max));
+    // No text or list within a body is longer than the body.
+    let limits = extension.cut.iter().filter_map(Cut::limit);
     let budget = extension.body_budget.as_ref();
-    let smallest = limits.chain(budget.map(|budget| budget.bytes_max)).min();
+    let smallest = limits.chain(budget.map(|budget| budget.bytes_max / QUOTED_GROWTH_MAX)).min();
     if smallest.is_none_or(|smallest| body.len() <= smallest) {
         serde_json::from_str::<IgnoredAny>(&body).map_err(invalid)?;
         return Ok(body);
@@ -28,16 +31,22 @@ pub(crate) fn fit(body: String, extension: &Extension, file: &str) -> Result<Str
     let mut value: Value = serde_json::from_str(&body).map_err(invalid)?;
     let mut changed = false;
     for cut in &extension.cut {
-        each_text(&mut value, &cut.at, &mut |text| changed |= apply(cut, text));
+        each_at(&mut value, &cut.at, &mut |value| changed |= apply(cut, value));
     }
     let body = if changed { value.to_string() } else { body };
     match budget {
-        Some(budget) if body.len() > budget.bytes_max => shrink(value, budget),
+        Some(budget) if measured(&body, budget.measure) > budget.bytes_max => shrink(value, budget),
         _ => Ok(body),
     }
 }
 
-fn apply(cut: &Cut, text: &mut String) -> bool {
+fn apply(cut: &Cut, value: &mut Value) -> bool {
+    if let (Value::Array(elements), Some(max)) = (&mut *value, cut.items_max) {
+        let is_cut = elements.len() > max;
+        elements.truncate(max);
+        return is_cut;
+    }
+    let Value::String(text) = value else { return false };
     let shortened = match (cut.characters_max, cut.bytes_max) {
         (Some(max), _) => cut_characters(text, max, &cut.closing),
         (_, Some(max)) => cut_bytes(text, max, &cut.closing),
@@ -85,13 +94,14 @@ fn split_closing<'a>(text: &'a str, closing: &'a str) -> (&'a str, &'a str) {
 
 /// Shortens texts in the budget's order until the body fits.
 fn shrink(mut value: Value, budget: &BodyBudget) -> Result<String, RenderError> {
-    let mut bytes = value.to_string().len();
+    let mut bytes = measured(&value.to_string(), budget.measure);
     for pointer in &budget.shorten {
-        each_text(&mut value, pointer, &mut |text| {
+        each_at(&mut value, pointer, &mut |value| {
+            let Value::String(text) = value else { return };
             if bytes > budget.bytes_max {
-                let before = written_length(text);
-                shorten_by(text, bytes - budget.bytes_max);
-                bytes = bytes + written_length(text) - before;
+                let before = written(text, budget.measure);
+                shorten_by(text, bytes - budget.bytes_max, budget.measure);
+                bytes = bytes + written(text, budget.measure) - before;
             }
         });
     }
@@ -101,46 +111,57 @@ fn shrink(mut value: Value, budget: &BodyBudget) -> Result<String, RenderError> 
     Ok(value.to_string())
 }
 
-/// Takes characters from the end until at least `excess` written bytes are gone, or all.
-fn shorten_by(text: &mut String, excess: usize) {
-    let wanted = excess + MARK.len();
+/// Takes characters from the end until at least `excess` measured bytes are gone, or all.
+fn shorten_by(text: &mut String, excess: usize, measure: Measure) {
+    let frame = written("", measure);
+    let wanted = excess + written(MARK, measure) - frame;
     let mut gone = 0;
     let mut end = text.len();
     for (at, character) in text.char_indices().rev() {
         if gone >= wanted {
             break;
         }
-        gone += written_length(character.encode_utf8(&mut [0; 4])) - 2;
+        gone += written(character.encode_utf8(&mut [0; 4]), measure) - frame;
         end = at;
     }
     text.truncate(end);
     text.push_str(MARK);
 }
 
-/// Bytes of the text as a JSON string.
-fn written_length(text: &str) -> usize {
-    Value::from(text).to_string().len()
+/// Measured bytes of the text as a JSON string.
+fn written(text: &str, measure: Measure) -> usize {
+    measured(&Value::from(text).to_string(), measure)
 }
 
-/// Calls `change` with every text that the pointer names; `*` names all members of a level.
-fn each_text(value: &mut Value, pointer: &str, change: &mut dyn FnMut(&mut String)) {
+fn measured(json: &str, measure: Measure) -> usize {
+    let quoted = |character: char| match character {
+        '"' | '\\' => 2,
+        character if character.is_ascii() && !character.is_ascii_control() => 1,
+        character => 6 * character.len_utf16(),
+    };
+    match measure {
+        Measure::Plain => json.len(),
+        Measure::Quoted => json.chars().map(quoted).sum(),
+    }
+}
+
+/// Calls `change` with every value that the pointer names; `*` names all members of a level.
+fn each_at(value: &mut Value, pointer: &str, change: &mut dyn FnMut(&mut Value)) {
     let Some(rest) = pointer.strip_prefix('/') else {
-        if let (true, Value::String(text)) = (pointer.is_empty(), value) {
-            change(text);
-        }
+        change(value);
         return;
     };
     let (step, after) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     match value {
         Value::Object(members) if step == "*" => {
-            members.values_mut().for_each(|member| each_text(member, after, change));
+            members.values_mut().for_each(|member| each_at(member, after, change));
         }
         Value::Array(elements) if step == "*" => {
-            elements.iter_mut().for_each(|element| each_text(element, after, change));
+            elements.iter_mut().for_each(|element| each_at(element, after, change));
         }
         other => {
             if let Some(inner) = other.pointer_mut(&format!("/{step}")) {
-                each_text(inner, after, change);
+                each_at(inner, after, change);
             }
         }
     }

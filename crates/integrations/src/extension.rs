@@ -184,6 +184,8 @@ pub(crate) struct Cut {
     pub(crate) at: String,
     pub(crate) characters_max: Option<usize>,
     pub(crate) bytes_max: Option<usize>,
+    /// For a list: how many elements it may have.
+    pub(crate) items_max: Option<usize>,
     /// What still has to stand at the end of a text that ended so.
     #[serde(default)]
     pub(crate) closing: String,
@@ -194,9 +196,33 @@ pub(crate) struct Cut {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct BodyBudget {
     pub(crate) bytes_max: usize,
+    #[serde(default)]
+    pub(crate) measure: Measure,
     /// JSON pointers in the order in which they are shortened.
     #[serde(default)]
     pub(crate) shorten: Vec<String>,
+}
+
+/// How the destination counts the bytes of a body.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Measure {
+    /// As they are sent.
+    #[default]
+    Plain,
+    /// As a string within other JSON, where a quote or a backslash takes two bytes and a
+    /// character outside of ASCII six for each UTF-16 unit.
+    Quoted,
+}
+
+impl Cut {
+    /// The only limit that it has.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        match (self.characters_max, self.bytes_max, self.items_max) {
+            (Some(limit), None, None) | (None, Some(limit), None) | (None, None, Some(limit)) => Some(limit),
+            _ => None,
+        }
+    }
 }
 
 impl Extension {
@@ -208,8 +234,8 @@ impl Extension {
             }
         }
         for (index, cut) in self.cut.iter().enumerate() {
-            if cut.characters_max.is_some() == cut.bytes_max.is_some() {
-                return Err((format!("cut[{index}]"), "needs either charactersMax or bytesMax".into()));
+            if cut.limit().is_none() {
+                return Err((format!("cut[{index}]"), "needs one of charactersMax, bytesMax and itemsMax".into()));
             }
             if !cut.at.starts_with('/') {
                 return Err((format!("cut[{index}].at"), "must be a JSON pointer that begins with /".into()));

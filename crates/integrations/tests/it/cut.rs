@@ -44,6 +44,23 @@ fn a_star_names_all_members_of_a_level() {
 }
 
 #[test]
+fn a_list_keeps_its_first_elements() {
+    let template = r#"{"a":["1","2","{{{name}}}"],"b":"123"}"#;
+    let keys = json!({ "cut": [{ "at": "/a", "itemsMax": 2 }, { "at": "/b", "itemsMax": 2 }] });
+    assert_eq!(cut(keys, template, "3"), json!({ "a": ["1", "2"], "b": "123" }));
+}
+
+#[test]
+fn a_budget_can_be_measured_as_the_destination_counts() {
+    let template = r#"{"a":"{{{name}}}"}"#;
+    let keys = json!({ "bodyBudget": { "bytesMax": 60, "measure": "quoted", "shorten": ["/a"] } });
+    // The frame takes 8 bytes and 4 for its quotes, the mark 6; an umlaut 6, an emoji 12.
+    assert_eq!(cut(keys.clone(), template, "ääääääää"), json!({ "a": "ääääääää" }));
+    assert_eq!(cut(keys.clone(), template, "äääääääää"), json!({ "a": "äääääää…" }));
+    assert_eq!(cut(keys, template, "😀😀😀😀😀"), json!({ "a": "😀😀😀…" }));
+}
+
+#[test]
 fn a_body_that_needs_no_cut_stays_as_the_template_wrote_it() {
     let template = "{ \"a\" : \"{{{name}}}\",\n  \"time\": 1.500 }";
     let keys = json!({ "cut": [{ "at": "/a", "charactersMax": 10 }], "bodyBudget": { "bytesMax": 100 } });
