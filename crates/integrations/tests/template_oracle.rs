@@ -54,8 +54,9 @@ fn reference(cases: &[Case]) -> Vec<Reference> {
         .spawn()
         .expect("these tests compare with handlebars.js and need `node` on the path");
     // The script reads all of its input before it writes, so the pipes cannot block each other.
-    node.stdin.take().unwrap().write_all(&serde_json::to_vec(cases).unwrap()).unwrap();
-    let output = node.wait_with_output().unwrap();
+    let input = serde_json::to_vec(cases).expect("cases are plain data");
+    node.stdin.take().expect("the pipe was asked for").write_all(&input).expect("render.js reads its input");
+    let output = node.wait_with_output().expect("render.js ends");
     assert!(output.status.success(), "render.js failed with {}", output.status);
     serde_json::from_slice(&output.stdout).expect("render.js prints one result per case")
 }
@@ -99,7 +100,7 @@ fn check(cases: &[Case]) -> usize {
 }
 
 fn file<T: for<'de> Deserialize<'de>>(name: &str) -> T {
-    let text = std::fs::read_to_string(folder().join(name)).unwrap();
+    let text = std::fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 

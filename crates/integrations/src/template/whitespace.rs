@@ -7,7 +7,7 @@
 //! so does this.
 
 use super::{
-    ast::{Block, Node, Program, Strip},
+    ast::{Block, Node, Program, Strip, Text},
     lexer::is_space,
 };
 
@@ -157,7 +157,7 @@ fn starts_blank(source: &str, nodes: &[Node], is_root: bool) -> bool {
 
 /// Removes whitespace at the start of a text: `all` of it, or blanks up to and with one line break.
 fn strip_start(source: &str, node: Option<&mut Node>, all: bool) {
-    let Some(Node::Text(text)) = node else { return };
+    let Some(text) = node.and_then(as_text) else { return };
     if !all && text.is_right_stripped {
         return;
     }
@@ -175,7 +175,7 @@ fn strip_start(source: &str, node: Option<&mut Node>, all: bool) {
 
 /// Removes whitespace at the end of a text: `all` of it, or the blanks of its last line.
 fn strip_end(source: &str, node: Option<&mut Node>, all: bool) {
-    let Some(Node::Text(text)) = node else { return };
+    let Some(text) = node.and_then(as_text) else { return };
     if !all && text.is_left_stripped {
         return;
     }
@@ -183,6 +183,13 @@ fn strip_end(source: &str, node: Option<&mut Node>, all: bool) {
     let left = if all { kept.trim_end_matches(is_space) } else { kept.trim_end_matches([' ', '\t']) };
     text.is_left_stripped = left.len() < kept.len();
     text.kept_end = text.kept_start + left.len();
+}
+
+fn as_text(node: &mut Node) -> Option<&mut Text> {
+    match node {
+        Node::Text(text) => Some(text),
+        _ => None,
+    }
 }
 
 fn tidy(program: &mut Program) {

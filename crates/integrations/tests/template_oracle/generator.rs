@@ -129,7 +129,7 @@ impl Dice {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % sides
+        (self.0 >> 33) as usize % sides
     }
 
     fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
