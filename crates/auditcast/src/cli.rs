@@ -12,8 +12,9 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PathBufValueParser};
 
 use crate::{
+    control::TokenRequest,
     logging, serve,
-    settings::{self, Form, Group, KEYS, Key, ReadSettingsError, Settings},
+    settings::{self, Form, Group, KEYS, Key, LogLevel, ReadSettingsError, Settings},
 };
 
 const EXAMPLES: &str = "\
@@ -39,7 +40,7 @@ Examples:
   auditcast config check --config /etc/auditcast.toml";
 
 const TOKEN_CREATE_EXAMPLES: &str = "\
-Prints the token once; only a hash of it is stored. The server that uses the data directory must not be running.
+Prints the token once; only a hash of it is stored. Works beside a running server and without one.
 
 Examples:
   auditcast token create --name terraform
@@ -71,10 +72,11 @@ pub fn run() -> ExitCode {
             Some((_, given)) => with_settings(given, list_command),
             None => ExitCode::FAILURE,
         },
-        _ => {
-            eprintln!("This build has no store yet, which this command needs.");
-            ExitCode::FAILURE
-        }
+        Some(("token", token)) => match token.subcommand() {
+            Some((_, given)) => with_settings(given, |settings| token_command(settings, &token_request(given))),
+            None => ExitCode::FAILURE,
+        },
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -87,6 +89,25 @@ fn serve_command(settings: &Settings) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn token_command(settings: &Settings, request: &TokenRequest) -> ExitCode {
+    logging::start(settings.log_format, LogLevel::Error);
+    match serve::create_token(settings, request) {
+        Ok(token) => {
+            print(&format!("{}\n", token.expose()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn token_request(given: &ArgMatches) -> TokenRequest {
+    let text = |name: &str| given.get_one::<String>(name).cloned().unwrap_or_default();
+    TokenRequest { account: text("account"), name: text("name"), ingest: given.get_flag("ingest") }
 }
 
 fn list_command(settings: &Settings) -> ExitCode {

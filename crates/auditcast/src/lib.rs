@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod lock;
 pub mod logging;
 pub mod master_key;

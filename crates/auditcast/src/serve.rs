@@ -5,26 +5,36 @@ mod body;
 mod connection;
 mod stall;
 pub mod tls;
+mod wire;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
-use axum::{Router, routing::get};
-use domain::MasterKey;
+use domain::{MasterKey, Secret};
+use store::Store;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{lock, lock::DirectoryLock, master_key, settings::Settings};
+use crate::{
+    control::{self, TokenRequest},
+    lock::{DirectoryLock, LockError},
+    master_key,
+    settings::Settings,
+};
 
-/// What the router is made from, ready before the first connection is accepted.
-pub struct Prepared {
-    /// The key that wraps the data keys.
-    pub master_key: MasterKey,
+/// A data directory that is this process's own.
+struct Prepared {
+    /// The key that wraps the data keys; none when it was lost.
+    master_key: Option<MasterKey>,
     /// Held as long as the server runs.
-    pub lock: DirectoryLock,
+    lock: DirectoryLock,
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
@@ -37,47 +47,91 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     runtime.block_on(serve(settings))
 }
 
+/// Makes a token, in the database or, when a server uses it, through that server.
+///
+/// # Errors
+/// What keeps the token from being made.
+pub fn create_token(settings: &Settings, request: &TokenRequest) -> anyhow::Result<Secret> {
+    let prepared = match prepare(settings) {
+        Ok(prepared) => prepared,
+        Err(error) if matches!(error.downcast_ref(), Some(LockError::Taken { .. })) => {
+            return request.ask(&settings.data_dir);
+        }
+        Err(error) => return Err(error),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(async {
+        let running = wire::wire(settings, prepared.master_key, String::new()).await?;
+        let token = request.make(&running.app).await?;
+        running.store.close().await;
+        Ok(token)
+    })
+}
+
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
-    let prepared = prepare(settings)?;
+    let Prepared { master_key, lock } = prepare(settings)?;
     let tls = settings.tls.as_ref().map(tls::server_config).transpose()?.map(Arc::new);
     let stop = stop_on_signals()?;
     let listener =
         TcpListener::bind(settings.listen).await.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
+    let running = wire::wire(settings, master_key, settings.base_url(address)).await?;
+    let token = running.app.token_bootstrap(settings.bootstrap_token.clone()).await?;
+    let control = control::listen(&settings.data_dir).context("no socket for the command line")?;
+    let control = tokio::spawn(control::serve(control, Arc::clone(&running.app)));
+    running.engine.start().await.context("deliveries cannot start")?;
     tracing::info!(data_dir = %settings.data_dir.display(), "serving on {}://{address}", settings.scheme());
+    if let Some(token) = token {
+        show_first_token(&token);
+    }
+    let router = api::router(Arc::clone(&running.app), api::Settings::default());
     let limits = accept::Limits::from(settings);
-    let drained = accept::serve(listener, router(), tls, limits, stop).await;
-    drop(prepared);
+    let engine_stop = async {
+        stop.cancelled().await;
+        running.engine.stop(settings.shutdown).await;
+    };
+    let (drained, ()) = tokio::join!(accept::serve(listener, router, tls, limits, stop.clone()), engine_stop);
+    control.abort();
+    if tokio::time::timeout(CLOSE_TIMEOUT, running.store.close()).await.is_err() {
+        tracing::error!("the database was not closed in time; it recovers at the next start");
+    }
     if drained.cut > 0 {
         tracing::warn!(connections = drained.cut, "stopped before every request in flight had finished");
     }
     tracing::info!("stopped");
+    drop(lock);
     Ok(())
+}
+
+/// For the last commit and the checkpoint after it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// To standard output, where no log keeps it.
+fn show_first_token(token: &Secret) {
+    let text = format!("The admin token, shown this once:\n{}\n", token.expose());
+    if io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).is_err() {
+        tracing::warn!("the first admin token could not be shown; make one with: auditcast token create");
+    }
 }
 
 fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     let lock = DirectoryLock::take(&settings.data_dir)?;
-    let fresh = is_fresh(&settings.data_dir)
-        .with_context(|| format!("the data directory {} cannot be read", settings.data_dir.display()))?;
-    let loaded = master_key::load(settings.master_key_file.as_deref(), &settings.data_dir, fresh)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(Prepared { master_key: loaded.key, lock })
-}
-
-/// Whether nothing but the lock is there.
-fn is_fresh(data_dir: &Path) -> std::io::Result<bool> {
-    for entry in std::fs::read_dir(data_dir)? {
-        if entry?.file_name() != lock::FILE_NAME {
-            return Ok(false);
+    let is_fresh = !settings.data_dir.join(Store::FILE).exists();
+    let master_key = match master_key::load(settings.master_key_file.as_deref(), &settings.data_dir, is_fresh) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                tracing::warn!("{warning}");
+            }
+            Some(loaded.key)
         }
-    }
-    Ok(true)
-}
-
-fn router() -> Router {
-    Router::new().route("/healthz", get(|| async { "ok\n" }))
+        Err(error) if is_fresh => return Err(error.into()),
+        // Entries are still taken in; what needs the key waits for it.
+        Err(error) => {
+            tracing::error!("{:#}", anyhow::Error::from(error));
+            None
+        }
+    };
+    Ok(Prepared { master_key, lock })
 }
 
 /// A token that is cancelled by the first SIGTERM or SIGINT. A second one ends the process at once.
