@@ -173,7 +173,8 @@ fn output_may_be_as_long_as_the_limit_and_no_longer() {
 #[test]
 fn work_that_prints_nothing_costs_steps_by_its_size() {
     let long = "x".repeat(1 << 20);
-    let context = json!({"s": long, "t": format!("{}y", &long[1..]), "a": vec![0; 10_000], "l": vec![0; 10_000]});
+    let context =
+        json!({"s": long, "t": format!("{}y", &long[1..]), "a": vec![0; 10_000], "l": vec![0; 10_000], "one": [long]});
     for body in [
         "{{#if (pathEncode @root.s)}}{{/if}}",
         "{{#equal @root.s @root.t}}{{/equal}}",
@@ -181,6 +182,7 @@ fn work_that_prints_nothing_costs_steps_by_its_size() {
         "{{#if @root.s.[1000000]}}{{/if}}",
         "{{#if (queryEncode @root.l)}}{{/if}}",
         "{{#if (lookup @root.a @root.l)}}{{/if}}",
+        "{{#if (lookup @root.a @root.one)}}{{/if}}",
         "{{#if (formatWithOffset @root.s 0 \"simple\")}}{{/if}}",
         "{{#with @root.s}}{{#with @root.t}}{{/with}}{{/with}}",
     ] {

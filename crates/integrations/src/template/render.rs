@@ -289,14 +289,14 @@ impl<'a> Renderer<'a> {
             ValueHelper::QueryEncode => self.encoded(first, helpers::query_encode),
             ValueHelper::BasicAuthHeaderValue => {
                 let header = helpers::basic_auth(&self.text(first)?, &self.text(second)?);
-                self.made(header)
+                Ok(Val::Text(header.into()))
             }
             ValueHelper::FormatWithOffset => {
                 let format = self.text(third)?;
                 let (millis, offset) = (self.number(first)?, self.number(second)?);
                 let Some(millis) = millis else { return Ok(Val::Undefined) };
                 match helpers::format_with_offset(millis, offset.unwrap_or(0.0), &format) {
-                    Some(text) => self.made(text),
+                    Some(text) => Ok(Val::Text(text.into())),
                     None => {
                         let forms = "milliseconds, seconds, rfc3339 or simple";
                         Err(self.failure(TemplateErrorKind::Arguments(format!("formatWithOffset knows {forms}"))))
@@ -322,15 +322,7 @@ impl<'a> Renderer<'a> {
     }
 
     fn encoded(&mut self, value: &Val<'a>, encode: fn(&str) -> String) -> Result<Val<'a>, Failure> {
-        let text = encode(&self.text(value)?);
-        self.made(text)
-    }
-
-    /// A text that a helper made. It costs steps by its length, so that long texts made over and
-    /// over are bounded even where none of them is printed.
-    fn made(&mut self, text: String) -> Result<Val<'a>, Failure> {
-        self.pay((text.len() / 64) as u64)?;
-        Ok(Val::Text(text.into()))
+        Ok(Val::Text(encode(&self.text(value)?).into()))
     }
 
     /// A number, or the number that a text holds.
@@ -339,16 +331,19 @@ impl<'a> Renderer<'a> {
         Ok(value.as_f64().or_else(|| value.as_str()?.trim().parse().ok().filter(|number: &f64| number.is_finite())))
     }
 
+    /// The text of a value. It costs steps by its length, so that long texts read over and over
+    /// are bounded even where none of them is printed.
     fn text<'v>(&mut self, value: &'v Val<'a>) -> Result<Cow<'v, str>, Failure> {
-        self.pay(value.steps())?;
-        match value.as_array() {
-            Some(items) => join(items, |length| {
-                self.make_room(length)?;
-                self.pay(1)
-            })
-            .map(Cow::Owned),
-            None => Ok(value.text()),
-        }
+        let Some(items) = value.as_array() else {
+            self.pay(value.steps())?;
+            return Ok(value.text());
+        };
+        let text = join(items, |length| {
+            self.make_room(length)?;
+            self.pay(1)
+        })?;
+        self.pay((text.len() / 64) as u64)?;
+        Ok(Cow::Owned(text))
     }
 
     fn print(&mut self, value: &Val<'a>, triple: bool) -> Result<(), Failure> {
