@@ -174,7 +174,7 @@ fn output_may_be_as_long_as_the_limit_and_no_longer() {
 fn work_that_prints_nothing_costs_steps_by_its_size() {
     let long = "x".repeat(1 << 20);
     let context =
-        json!({"s": long, "t": format!("{}y", &long[1..]), "a": vec![0; 10_000], "l": vec![0; 10_000], "one": [long]});
+        json!({"s": long, "t": format!("{}y", &long[1..]), "a": vec![0; 1_000], "l": vec![0; 10_000], "one": [long]});
     for body in [
         "{{#if (pathEncode @root.s)}}{{/if}}",
         "{{#equal @root.s @root.t}}{{/equal}}",
