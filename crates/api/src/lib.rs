@@ -1,1 +1,100 @@
-//! placeholder
+//! The REST API: JSON over HTTP, and the only place that knows status codes.
+//!
+//! A handler takes a request apart, calls one use case, and maps what comes back. Deliberately
+//! absent: rules, SQL, listening on sockets, TLS, time limits of connections.
+
+mod authenticate;
+mod body;
+mod cors;
+mod finish;
+mod method_override;
+mod problem;
+mod representation;
+mod routes;
+
+use std::sync::Arc;
+
+use app::App;
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::Response,
+    routing::{get, post},
+};
+use domain::Clock;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use routes::{entries_ingest, health, subscription_create, subscription_delete, subscription_get};
+use routes::{subscription_list, subscription_update};
+
+/// Limits of the API.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The largest body of a request that is no ingest, in bytes.
+    pub body_max_bytes: usize,
+    /// The most bytes of ingest bodies that are in memory at a time.
+    pub ingest_buffer_max_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { body_max_bytes: 1024 * 1024, ingest_buffer_max_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// What handlers share.
+struct Shared {
+    app: Arc<App>,
+    settings: Settings,
+    /// One permit for each byte of an ingest body that may be in memory.
+    buffers: Arc<Semaphore>,
+}
+
+/// The routes of the API, ready to be served.
+pub fn router(app: Arc<App>, settings: Settings) -> Router {
+    let permits = settings.ingest_buffer_max_bytes.min(Semaphore::MAX_PERMITS);
+    let clock = Arc::clone(app.clock());
+    let shared = Arc::new(Shared { app, settings, buffers: Arc::new(Semaphore::new(permits)) });
+    let routes = Router::new()
+        .route("/api/v2/integrations/{key}", post(subscription_create::handle).get(subscription_list::handle))
+        .route(
+            "/api/v2/integrations/{key}/{id}",
+            get(subscription_get::handle).patch(subscription_update::handle).delete(subscription_delete::handle),
+        )
+        .route("/ingest/entries", post(entries_ingest::handle))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .layer(from_fn(note_route))
+        .with_state(shared);
+    wrap(routes, clock)
+}
+
+/// What every request goes through, known route or not.
+fn wrap(routes: Router, clock: Arc<dyn Clock>) -> Router {
+    // The method is overridden before the routes are looked at, so they stand inside.
+    Router::new()
+        .fallback_service(routes)
+        .layer(from_fn(method_override::apply))
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(from_fn(cors::apply))
+        .layer(from_fn_with_state(clock, finish::apply))
+}
+
+/// The pattern of the route that answered, for the log.
+#[derive(Clone)]
+struct Route(MatchedPath);
+
+async fn note_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned().map(Route);
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,7 @@ impl App {
     }
 
     /// The time by which this server goes.
-    pub fn clock(&self) -> &dyn Clock {
-        &*self.clock
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 }

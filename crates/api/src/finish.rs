@@ -1,0 +1,127 @@
+//! What every answer gets: an id, the body of its problem, and one line in the log.
+
+use std::{error::Error, sync::Arc};
+
+use aws_lc_rs::rand;
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
+use domain::Clock;
+
+use crate::{Route, authenticate::Account, problem::Problem};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const REQUEST_ID_CHARS_MAX: usize = 128;
+
+/// Runs outermost: what happens inside has an id, is logged, and every error has a JSON body.
+pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, request: Request, next: Next) -> Response {
+    let started = clock.monotonic();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let mut response = next.run(request).await;
+    let problem = problem_of(&mut response);
+    if let Some(problem) = &problem {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *response.body_mut() = Body::from(problem.body(&id));
+    }
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        // Clients wait until this time, and one of them fails if it is not in the future.
+        let reset = clock.now().as_millis() + 1_000;
+        response.headers_mut().insert(RATE_LIMIT_RESET, HeaderValue::from(reset));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let took = clock.monotonic().saturating_sub(started);
+    tracing::info!(
+        request_id = id,
+        %method,
+        route = response.extensions().get::<Route>().map_or("none", |route| route.0.as_str()),
+        status = response.status().as_u16(),
+        duration_ms = took.as_millis(),
+        account = response.extensions().get::<Account>().map(|account| account.0.to_string()),
+        "request"
+    );
+    if let Some(cause) = problem.and_then(|problem| problem.cause) {
+        tracing::error!(request_id = id, cause = chain(&**cause), "request failed");
+    }
+    response
+}
+
+fn problem_of(response: &mut Response) -> Option<Problem> {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return Some(problem);
+    }
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let has_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|found| found == "application/json");
+    (is_error && !has_json).then(|| Problem::of_status(status))
+}
+
+/// The client's own id if it can stand in a log line, else a fresh one.
+fn request_id(headers: &HeaderMap) -> String {
+    let is_plain = |id: &&str| {
+        (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(is_plain);
+    given.map_or_else(uuid, str::to_owned)
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid() -> String {
+    let mut bytes = [0; 16];
+    // Without random bytes the ids repeat, which is better than no answer.
+    let _ = rand::fill(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = |part: &[u8]| part.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    [&bytes[..4], &bytes[4..6], &bytes[6..8], &bytes[8..10], &bytes[10..]].map(hex).join("-")
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+
+    use super::{REQUEST_ID, request_id, uuid};
+
+    fn id_for(given: &str) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, given.parse().expect("is a header value"));
+        request_id(&headers)
+    }
+
+    #[test]
+    fn plain_ids_of_clients_are_kept_and_others_replaced() {
+        assert_eq!(id_for("req_1.a-B"), "req_1.a-B");
+        for given in ["", "a b", "a\tb", "{}", "a=1", &"a".repeat(129)] {
+            assert_ne!(id_for(given), given);
+        }
+    }
+
+    #[test]
+    fn made_ids_are_version_4_uuids_and_differ() {
+        let (one, two) = (uuid(), uuid());
+        assert_ne!(one, two);
+        let lengths: Vec<_> = one.split('-').map(str::len).collect();
+        assert_eq!((lengths, &one[14..15]), (vec![8, 4, 4, 4, 12], "4"));
+        assert!("89ab".contains(&one[19..20]), "{one}");
+    }
+}

@@ -1,0 +1,45 @@
+//! One operation per file: take the request apart, call the use case, map what comes back.
+
+pub(crate) mod entries_ingest;
+pub(crate) mod health;
+pub(crate) mod subscription_create;
+pub(crate) mod subscription_delete;
+pub(crate) mod subscription_get;
+pub(crate) mod subscription_list;
+pub(crate) mod subscription_update;
+
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::{StatusCode, request::Parts},
+};
+
+use crate::problem::Problem;
+
+/// The integration key of the path.
+pub(crate) struct Key(pub(crate) String);
+
+/// Integration key and subscription id of the path, the id of any shape.
+pub(crate) struct KeyAndId(pub(crate) String, pub(crate) String);
+
+// A path that cannot be decoded names nothing that exists.
+fn not_found() -> Problem {
+    Problem::of_status(StatusCode::NOT_FOUND)
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(key) = Path::from_request_parts(parts, state).await.map_err(|_| not_found())?;
+        Ok(Self(key))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyAndId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((key, id)) = Path::from_request_parts(parts, state).await.map_err(|_| not_found())?;
+        Ok(Self(key, id))
+    }
+}

@@ -1,0 +1,78 @@
+//! `POST /ingest/entries`
+
+use std::sync::Arc;
+
+use app::{Batch, Caller, Format, Ingested};
+use axum::{
+    Extension, Json,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    Shared,
+    body::{self, Room},
+    problem::Problem,
+};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const VIA: &str = "auditcast-via";
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+pub(crate) async fn handle(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let format = format_of(request.headers())?;
+    let with_ids = wants_ids(request.uri().query().unwrap_or_default())?;
+    let idempotency_key = text(request.headers(), IDEMPOTENCY_KEY)?;
+    let via = text(request.headers(), VIA)?;
+    let bytes_max = shared.app.settings().ingest_body_max_bytes;
+    let (body, _room) = body::read(request, bytes_max, Room::of(&shared)).await?;
+    let ingested = shared.app.entries_ingest(&caller, Batch { body, format, idempotency_key, via }).await?;
+    let mut response = (StatusCode::ACCEPTED, Json(representation(&ingested, with_ids))).into_response();
+    if ingested.repeated {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+fn representation(ingested: &Ingested, with_ids: bool) -> Value {
+    let mut body = json!({
+        "accepted": ingested.accepted,
+        "duplicates": ingested.duplicates,
+        "firstSequence": ingested.first.map(|sequence| sequence.0),
+        "lastSequence": ingested.last.map(|sequence| sequence.0),
+    });
+    if with_ids {
+        let item = |item: &app::AppendedItem| json!({ "id": item.id.as_str(), "sequence": item.sequence.0, "duplicate": item.duplicate });
+        body["items"] = ingested.items.iter().map(item).collect();
+    }
+    body
+}
+
+fn format_of(headers: &HeaderMap) -> Result<Format, Problem> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(Format::Json) };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    match essence.to_ascii_lowercase().as_str() {
+        "" | "application/json" => Ok(Format::Json),
+        "application/x-ndjson" | "application/ndjson" => Ok(Format::Lines),
+        _ => Err(Problem::unsupported("Content-Type must be application/json or application/x-ndjson")),
+    }
+}
+
+fn wants_ids(query: &str) -> Result<bool, Problem> {
+    match query.split('&').find_map(|pair| pair.strip_prefix("ids=")) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::invalid("the query parameter ids must be true or false")),
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
+    let read = |value: &HeaderValue| value.to_str().map(str::to_owned);
+    headers.get(name).map(read).transpose().map_err(|_| Problem::invalid(format!("{name} must be ASCII text")))
+}

@@ -1,0 +1,21 @@
+//! Whether the server lives, and whether it can do its work. Both without a token.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde_json::{Value, json};
+
+use crate::Shared;
+
+pub(crate) async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Value>) {
+    let readiness = shared.app.readiness().await;
+    if readiness.is_ready() {
+        return (StatusCode::OK, Json(json!({ "status": "ready" })));
+    }
+    let body = json!({ "status": "not ready", "problems": readiness.problems });
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+}

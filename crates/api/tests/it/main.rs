@@ -1,0 +1,9 @@
+//! The REST API over a real store, a real catalogue and a running engine, called in process.
+
+mod envelope;
+mod ingest;
+mod records;
+mod subscriptions;
+mod support;
+mod terraform;
+mod updates;
