@@ -234,7 +234,12 @@ impl Dice {
             }
             "each" | "with" => {
                 let params = self.pick(&["", "", " as |p|", " as |p q|", " as |r  p q |"]);
-                format!("{name} {}{params}", self.pick(ENTERED))
+                let mut path = self.pick(ENTERED);
+                // A loop over the whole context would enter 0, false and the empty string.
+                while name == "each" && ["this", ".", "..", "@root"].contains(&path) {
+                    path = self.pick(ENTERED);
+                }
+                format!("{name} {path}{params}")
             }
             "" => loop {
                 let path = self.pick(ENTERED);

@@ -52,9 +52,9 @@ const escaped = (value, isTop) => {
   );
 };
 
-const render = (template, context) => {
+const render = (compiled, context) => {
   try {
-    return { text: Handlebars.compile(template)(context) };
+    return { text: compiled(context) };
   } catch (error) {
     return { error: String(error.message) };
   }
@@ -64,9 +64,10 @@ const chunks = [];
 process.stdin.on('data', chunk => chunks.push(chunk));
 process.stdin.on('end', () => {
   const cases = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  const results = cases.map(({ template, context }) => ({
-    html: render(template, context),
-    json: render(template, escaped(context, true)),
-  }));
+  const results = cases.map(({ template, context }) => {
+    // This reads the template on first use only, so its mistakes show in `render`.
+    const compiled = Handlebars.compile(template);
+    return { html: render(compiled, context), json: render(compiled, escaped(context, true)) };
+  });
   process.stdout.write(JSON.stringify(results));
 });
