@@ -301,7 +301,9 @@ fn an_ordered_destination_gets_times_that_only_grow() {
         integration.render_item(&least_config("new-relic-apm"), &entry, &entry.facts(), BASE_URL, moment).unwrap();
     let Item::Body(item) = item else { panic!("nothing is sent") };
     assert_eq!(item.stamp, not_before);
-    assert_eq!(documents(&item.body)[0]["deployment"]["timestamp"], "2026-09-21T14:13:22Z");
+    let deployment = &documents(&item.body)[0]["deployment"];
+    assert_eq!(deployment["timestamp"], "2026-09-21T14:13:22Z");
+    assert!(deployment["changelog"].as_str().unwrap().contains("Happened at 2026-09-21T14:13:20Z"));
 }
 
 #[test]

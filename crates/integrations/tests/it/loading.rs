@@ -112,7 +112,10 @@ fn templates_lie_inside_of_their_folder() {
     for path in ["../other.json", "/etc/passwd", "templates/../../x", "", "templates\\..\\x", "missing.json"] {
         let mut outside = manifest(&json!([]), "https://host.test/");
         outside["capabilities"]["auditLogEventsHook"]["templates"]["default"] = path.into();
-        assert_eq!(problem(&outside, "{}").file, path);
+        let problem = problem(&outside, "{}");
+        assert_eq!(problem.file, path);
+        let reason = if path == "missing.json" { "cannot be read" } else { "not a path inside of the folder" };
+        assert!(problem.reason.contains(reason), "{problem:?}");
     }
 }
 
