@@ -7,7 +7,7 @@ use domain::{AccountId, DataKey, MasterKey, Sequence, SubscriptionId, Timestamp,
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{Error, Store};
+use crate::{Error, Store, writer::Group};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,37 +42,37 @@ impl Numbers {
 }
 
 impl Store {
-    /// The account of this name, made with a data key of its own when there is none.
+    /// The account of this name, made when there is none.
+    ///
+    /// It has a data key of its own afterwards if there is a master key to wrap it; one that
+    /// is there already is left alone, whatever wraps it.
     ///
     /// # Errors
     /// [`Error`] when the database fails or no random bytes are to be had.
     pub async fn account_ensure(&self, name: &str, master: Option<&MasterKey>) -> Result<Account, Error> {
-        let name = name.to_owned();
-        if let Some(account) = self.account_by_name(&name).await? {
-            return Ok(account);
-        }
-        let id = AccountId::from_bytes(object_id(self.now()));
+        let found = self.account_by_name(name).await?;
+        let id = match (&found, master) {
+            (Some(account), None) => return Ok(account.clone()),
+            (Some(account), Some(_)) if self.has_data_key(account.id).await? => return Ok(account.clone()),
+            (Some(account), Some(_)) => account.id,
+            (None, _) => AccountId::from_bytes(object_id(self.now())),
+        };
         let wrapped = match master {
-            Some(master) => Some(
-                DataKey::generate(1).and_then(|key| master.wrap(id, &key)).map_err(Error::internal)?,
-            ),
+            Some(master) => Some(DataKey::generate(1).and_then(|key| master.wrap(id, &key)).map_err(Error::internal)?),
             None => None,
         };
-        self.shared
-            .writer
-            .run(move |group| {
-                let connection = group.connection;
-                connection
-                    .prepare_cached("INSERT INTO account (id, name, created_at) VALUES (?1, ?2, ?3)")?
-                    .execute((id.as_bytes(), &name, group.now().as_millis()))?;
-                if let Some(wrapped) = wrapped {
-                    connection
-                        .prepare_cached("INSERT INTO data_key (account, id, wrapped) VALUES (?1, 1, ?2)")?
-                        .execute((connection.last_insert_rowid(), wrapped))?;
-                }
-                Ok(Account { id, name })
-            })
-            .await
+        let name = name.to_owned();
+        self.shared.writer.run(move |group| make(group, id, name, wrapped)).await
+    }
+
+    async fn has_data_key(&self, account: AccountId) -> Result<bool, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| {
+            Ok(connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM data_key WHERE account = ?1)")?
+                .query_row([no], |row| row.get(0))?)
+        })
+        .await
     }
 
     /// The account of this name.
@@ -81,26 +81,20 @@ impl Store {
     /// [`Error`] when the database fails.
     pub async fn account_by_name(&self, name: &str) -> Result<Option<Account>, Error> {
         let name = name.to_owned();
-        self.read(move |connection| {
-            let id: Option<[u8; 12]> = connection
-                .prepare_cached("SELECT id FROM account WHERE name = ?1")?
-                .query_row([&name], |row| row.get(0))
-                .optional()?;
-            Ok(id.map(|id| Account { id: AccountId::from_bytes(id), name }))
-        })
-        .await
+        self.read(move |connection| Ok(by_name(connection, name)?)).await
     }
 
-    /// The accounts in which a subscription has something to do, or may have.
+    /// The accounts in which a subscription that is on has something to do, or may have.
     ///
     /// # Errors
     /// [`Error`] when the database fails.
     pub async fn account_list_work(&self) -> Result<Vec<AccountWork>, Error> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT id, last_sequence FROM account
-                 WHERE no IN (SELECT account FROM progress WHERE frontier IS NOT NULL)
-                    OR (matched < last_sequence AND no IN (SELECT account FROM progress))",
+                "SELECT a.id, a.last_sequence FROM account a WHERE EXISTS (
+                     SELECT 1 FROM subscription s JOIN progress p ON p.subscription = s.id
+                     WHERE s.account = a.no AND s.is_on AND s.deleted_at IS NULL
+                       AND (p.frontier IS NOT NULL OR a.matched < a.last_sequence))",
             )?;
             let work = statement
                 .query_map([], |row| {
@@ -115,6 +109,42 @@ impl Store {
         })
         .await
     }
+
+    /// A new id for a subscription.
+    pub fn subscription_id(&self) -> SubscriptionId {
+        SubscriptionId::from_bytes(object_id(self.now()))
+    }
+
+    /// A new id for a token.
+    pub fn token_id(&self) -> TokenId {
+        TokenId::from_bytes(object_id(self.now()))
+    }
+}
+
+/// Makes the account, and its data key if it has none.
+fn make(group: &Group<'_>, id: AccountId, name: String, wrapped: Option<Vec<u8>>) -> Result<Account, Error> {
+    let connection = group.connection;
+    connection
+        .prepare_cached("INSERT INTO account (id, name, created_at) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING")?
+        .execute((id.as_bytes(), &name, group.now().as_millis()))?;
+    let account = by_name(connection, name)?.ok_or(Error::NotFound)?;
+    // Another caller may have made the account meanwhile, under an id that our key is not bound to.
+    if let Some(wrapped) = wrapped.filter(|_| account.id == id) {
+        connection
+            .prepare_cached(
+                "INSERT INTO data_key (account, id, wrapped) VALUES (?1, 1, ?2) ON CONFLICT (account, id) DO NOTHING",
+            )?
+            .execute((number_of(connection, id)?, wrapped))?;
+    }
+    Ok(account)
+}
+
+fn by_name(connection: &Connection, name: String) -> Result<Option<Account>, rusqlite::Error> {
+    let id: Option<[u8; 12]> = connection
+        .prepare_cached("SELECT id FROM account WHERE name = ?1")?
+        .query_row([&name], |row| row.get(0))
+        .optional()?;
+    Ok(id.map(|id| Account { id: AccountId::from_bytes(id), name }))
 }
 
 pub(crate) fn number_of(connection: &Connection, account: AccountId) -> Result<i64, Error> {
@@ -131,16 +161,4 @@ pub(crate) fn object_id(now: Timestamp) -> [u8; 12] {
     id[..4].copy_from_slice(&seconds.to_be_bytes());
     rand::fill(&mut id[4..]).expect("the operating system gives random bytes");
     id
-}
-
-impl Store {
-    /// A new id for a subscription.
-    pub fn subscription_id(&self) -> SubscriptionId {
-        SubscriptionId::from_bytes(object_id(self.now()))
-    }
-
-    /// A new id for a token.
-    pub fn token_id(&self) -> TokenId {
-        TokenId::from_bytes(object_id(self.now()))
-    }
 }

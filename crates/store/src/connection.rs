@@ -57,7 +57,11 @@ pub(crate) fn check_durability(connection: &Connection) -> Result<(), OpenError>
     }
     let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
     if synchronous != 2 {
-        return Err(OpenError::Durability { pragma: "synchronous", wanted: "2 (FULL)", found: synchronous.to_string() });
+        return Err(OpenError::Durability {
+            pragma: "synchronous",
+            wanted: "2 (FULL)",
+            found: synchronous.to_string(),
+        });
     }
     Ok(())
 }

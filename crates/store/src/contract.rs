@@ -1,1 +1,127 @@
-//! The contract that every backend keeps.
+//! The contract that every backend keeps: plain functions over an open store.
+//!
+//! The suite knows no backend. One that is to keep the contract gives a [`bench::Backend`] and
+//! a line of [`contract!`].
+
+mod accounts;
+mod bench;
+mod committed;
+mod duplicates;
+mod idempotency;
+mod limits;
+mod log;
+mod model;
+mod progress;
+mod restart;
+mod subscriptions;
+mod tokens;
+
+use bench::Bench;
+
+/// Makes a test of each function of the suite, on a fresh bench of one backend.
+macro_rules! contract {
+    ($name:ident, $fresh:expr) => {
+        mod $name {
+            contract! { @topics $fresh;
+                accounts {
+                    an_account_is_made_once
+                    a_data_key_is_made_when_a_master_key_is_at_hand_and_never_replaced
+                    a_wrong_or_missing_master_key_opens_nothing_and_says_so
+                    accounts_with_work_are_those_whose_subscriptions_have_some
+                }
+                committed {
+                    news_are_the_entries_in_order_without_gaps
+                    a_slow_taker_loses_bytes_but_not_the_end_of_the_log
+                }
+                duplicates {
+                    the_same_bytes_again_are_a_duplicate
+                    other_bytes_under_the_same_id_refuse_the_whole_batch
+                    a_batch_may_repeat_itself_but_not_contradict_itself
+                    accounts_do_not_share_ids
+                }
+                idempotency {
+                    the_same_request_gets_the_same_answer
+                    another_request_under_the_key_is_refused
+                    a_key_is_forgotten_after_a_day_and_not_before
+                    a_refused_batch_does_not_use_up_its_key
+                    accounts_do_not_share_keys
+                }
+                limits {
+                    an_account_over_its_share_is_refused_alone
+                    a_full_queue_refuses_everybody_and_recovers
+                    a_request_larger_than_the_queue_fits_into_an_empty_one
+                    entries_are_refused_below_the_free_space_while_changes_go_on
+                }
+                log {
+                    sequences_have_no_gaps_under_concurrent_appends
+                    a_refused_batch_leaves_nothing_and_disturbs_nobody
+                    bytes_are_kept_as_they_came
+                    time_of_receipt_never_runs_backwards
+                    pages_end_by_count_and_by_bytes
+                    a_page_never_reaches_into_another_account
+                    an_entry_is_found_by_its_id
+                    an_entry_without_id_gets_one
+                    an_empty_batch_stores_nothing
+                }
+                progress {
+                    a_subscription_starts_before_the_entry_that_records_it
+                    a_subscription_that_is_off_has_no_start_until_it_is_first_on
+                    an_edit_gives_a_caught_up_subscription_a_position_of_its_own
+                    the_journal_is_read_back
+                    the_matched_position_never_moves_back
+                    the_journal_of_one_account_does_not_touch_another
+                    dead_letters_are_listed_newest_first
+                }
+                restart {
+                    everything_is_there_after_a_restart
+                    a_closed_store_reads_but_writes_nothing
+                }
+                subscriptions {
+                    a_subscription_reads_back_as_it_was_stored
+                    lists_are_per_account_and_integration_in_order_of_creation
+                    an_update_is_a_new_revision_and_a_stale_one_conflicts
+                    of_concurrent_updates_one_wins
+                    a_deleted_subscription_is_gone_and_its_ledger_stays
+                    a_change_that_fails_leaves_no_record
+                    a_record_that_fails_leaves_no_change
+                    nobody_reaches_the_subscription_of_another_account
+                }
+                tokens {
+                    a_token_is_found_by_its_hash
+                    a_token_that_is_refused_leaves_no_record
+                }
+            }
+
+            #[test]
+            fn random_calls_answer_as_the_model_does() {
+                super::model::random_calls_answer_as_the_model_does($fresh);
+            }
+        }
+    };
+    (@topics $fresh:expr; $($topic:ident { $($case:ident)* })*) => {
+        $(mod $topic {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::contract::$topic::$case($fresh()).await;
+            })*
+        })*
+    };
+}
+
+contract!(on_sqlite, crate::contract::fresh_sqlite);
+
+struct Sqlite(tempfile::TempDir);
+
+impl bench::Backend for Sqlite {
+    fn open(
+        &self,
+        options: crate::StoreOptions,
+        clock: std::sync::Arc<bench::FakeClock>,
+    ) -> Result<crate::Store, crate::OpenError> {
+        crate::Store::open(self.0.path(), options, clock)
+    }
+}
+
+fn fresh_sqlite() -> Bench {
+    Bench::new(Box::new(Sqlite(tempfile::tempdir().expect("a directory"))))
+}

@@ -12,6 +12,8 @@ use crate::{AppendError, Error, Store, writer::Group};
 const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Sequences of one account: 2^40, more than a thousand a second for thirty years.
 const SEQUENCE_BITS: u32 = 40;
+/// What an entry costs in the queue beside its own bytes, so that a crowd of tiny ones counts.
+const ENTRY_OVERHEAD_BYTES: usize = 256;
 /// Old idempotency keys dropped with each new one, so that they never pile up.
 const IDEMPOTENCY_DROPS: i64 = 16;
 
@@ -61,23 +63,25 @@ impl Store {
     /// # Errors
     /// [`AppendError`]; nothing of the batch is stored then.
     pub async fn entry_append(&self, append: Append) -> Result<Appended, AppendError> {
-        let bytes = append.drafts.iter().map(|draft| draft.bytes.len()).sum::<usize>();
+        let bytes = append.drafts.iter().map(|draft| draft.bytes.len() + ENTRY_OVERHEAD_BYTES).sum::<usize>();
         let place = self
             .shared
             .writer
             .reserve(append.account, bytes, self.shared.options.ingest_queue_bytes)
             .map_err(|account_over_share| AppendError::Busy { account_over_share })?;
         let no = self.account_no(append.account).await?;
-        self.shared
+        let (appended, _place) = self
+            .shared
             .writer
             .run(move |group| {
-                let _place = place;
                 if group.disk_is_full() {
                     return Err(AppendError::Full);
                 }
-                append_batch(group, no, append)
+                // The place is given back with the answer: until then the group holds the bytes.
+                Ok((append_batch(group, no, append)?, place))
             })
-            .await
+            .await?;
+        Ok(appended)
     }
 
     /// Entries of an account after `after`, in order, at most `count` and about `bytes` bytes.
@@ -128,7 +132,10 @@ pub(crate) fn append_system(
     draft: EntryDraft,
 ) -> Result<Sequence, Error> {
     let id = draft.id.unwrap_or_else(|| make_id(group.now()));
-    append_one(group, account, no, id, draft.bytes).map_err(Error::from)
+    if find(group.connection, account, no, &id)?.is_some() {
+        return Err(Error::Conflict);
+    }
+    Ok(append_one(group, account, no, id, draft.bytes)?)
 }
 
 fn append_batch(group: &mut Group<'_>, no: i64, append: Append) -> Result<Appended, AppendError> {
@@ -148,10 +155,11 @@ fn append_batch(group: &mut Group<'_>, no: i64, append: Append) -> Result<Append
             continue;
         };
         if let Some((first, bytes)) = seen.get(&id) {
+            let AppendedItem { sequence, duplicate, .. } = items[*first];
             if **bytes != *draft.bytes {
-                return Err(AppendError::IdConflict { index, id, sequence: None });
+                // The earlier one of the batch may itself stand in the log already.
+                return Err(AppendError::IdConflict { index, id, sequence: duplicate.then_some(sequence) });
             }
-            let sequence = items[*first].sequence;
             items.push(AppendedItem { id, sequence, duplicate: true });
             continue;
         }
@@ -204,10 +212,9 @@ fn find(connection: &Connection, account: AccountId, no: i64, id: &EntryId) -> R
             "SELECT e.place, e.received_at, e.id, e.bytes FROM entry_id i JOIN entry e ON e.place = i.place
              WHERE i.hash = ?1 AND i.place BETWEEN ?2 AND ?3 AND e.id = ?4",
         )?
-        .query_row(
-            (id_hash(account, id), place(no, Sequence(0)), place(no, SEQUENCE_MAX), id.as_str()),
-            |row| entry_of_row(account, row),
-        )
+        .query_row((id_hash(account, id), place(no, Sequence(0)), place(no, SEQUENCE_MAX), id.as_str()), |row| {
+            entry_of_row(account, row)
+        })
         .optional()?;
     Ok(entry)
 }
@@ -254,11 +261,7 @@ fn entry_of_row(account: AccountId, row: &Row<'_>) -> Result<Entry, rusqlite::Er
 }
 
 /// The answer to an earlier request with this key, unless it is too old.
-fn repeat(
-    group: &mut Group<'_>,
-    no: i64,
-    idempotency: &Idempotency,
-) -> Result<Option<Appended>, AppendError> {
+fn repeat(group: &mut Group<'_>, no: i64, idempotency: &Idempotency) -> Result<Option<Appended>, AppendError> {
     let oldest = group.now().as_millis() - i64::try_from(IDEMPOTENCY_AGE.as_millis()).unwrap_or(i64::MAX);
     group
         .connection
@@ -313,7 +316,8 @@ fn remember(
 const SEQUENCE_MAX: Sequence = Sequence((1 << SEQUENCE_BITS) - 1);
 
 fn place(no: i64, sequence: Sequence) -> i64 {
-    no << SEQUENCE_BITS | sequence.0.cast_signed()
+    // A caller may ask for entries after any number; it must not reach into another account.
+    no << SEQUENCE_BITS | sequence.min(SEQUENCE_MAX).0.cast_signed()
 }
 
 fn id_hash(account: AccountId, id: &EntryId) -> i64 {

@@ -124,3 +124,56 @@ impl From<rusqlite::Error> for AppendError {
         }
     }
 }
+
+/// What a failure means to the writer, and to others whose requests it takes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// There was no room.
+    Full,
+    /// The operating system could not sync a file.
+    Sync,
+    /// Any other.
+    Other,
+}
+
+/// Errors that the writer can judge.
+pub(crate) trait Failed {
+    fn failure(&self) -> Failure;
+}
+
+impl Failed for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Full => Failure::Full,
+            Self::Internal(cause) if is_failed_sync(cause) => Failure::Sync,
+            _ => Failure::Other,
+        }
+    }
+}
+
+impl Failed for AppendError {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Full => Failure::Full,
+            Self::Store(error) => error.failure(),
+            _ => Failure::Other,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Full => Self::Full,
+            Failure::Sync => Self::internal("the commit could not be synced"),
+            Failure::Other => Self::internal("the commit failed"),
+        }
+    }
+}
+
+fn is_failed_sync(cause: &Cause) -> bool {
+    let sqlite = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error);
+    sqlite.is_some_and(|error| {
+        matches!(error.extended_code, rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)
+    })
+}

@@ -140,9 +140,8 @@ pub(crate) fn detach(connection: &Connection, no: i64, id: SubscriptionId) -> Re
 }
 
 fn matched(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
-    let matched: i64 = connection
-        .prepare_cached("SELECT matched FROM account WHERE no = ?1")?
-        .query_row([no], |row| row.get(0))?;
+    let matched: i64 =
+        connection.prepare_cached("SELECT matched FROM account WHERE no = ?1")?.query_row([no], |row| row.get(0))?;
     Ok(Sequence(matched.cast_unsigned()))
 }
 
@@ -169,7 +168,7 @@ fn write_one(connection: &Connection, no: i64, write: &JournalWrite) -> Result<(
         .execute((no, write.matched.0.cast_signed()))?;
     let mut update = connection.prepare_cached(
         "UPDATE progress SET frontier = ?2, delivered = ?3, skipped = ?4, dead = ?5, detail = ?6
-         WHERE subscription = ?1",
+         WHERE subscription = ?1 AND account = ?7",
     )?;
     for (id, progress) in &write.progress {
         update.execute((
@@ -179,6 +178,7 @@ fn write_one(connection: &Connection, no: i64, write: &JournalWrite) -> Result<(
             progress.counts.skipped.cast_signed(),
             progress.counts.dead.cast_signed(),
             &progress.detail,
+            no,
         ))?;
     }
     let mut insert = connection.prepare_cached(
