@@ -88,12 +88,24 @@ impl EntryTries {
     }
 }
 
+/// How a subscription stood when a request of it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Requests flow.
+    #[default]
+    Flowing,
+    /// It waited for a time; the request was a probe.
+    Holding,
+    /// It was suspended; the request was a probe.
+    Suspended,
+}
+
 /// How a subscription fares under its present revision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Entries that the destination accepted under this revision.
     pub acceptances: u64,
-    /// Refusals since the last acceptance.
+    /// Refusals, and entries of which no request could be made, since the last acceptance.
     pub refusals_in_row: u32,
     /// Failures to reach the destination since the last acceptance.
     pub failures_in_row: u32,
@@ -101,6 +113,8 @@ pub struct Health {
     pub throttles_in_row: u32,
     /// Probes since it was suspended.
     pub probes: u32,
+    /// How it stood when the request started.
+    pub standing: Standing,
 }
 
 impl Health {
@@ -109,17 +123,20 @@ impl Health {
     pub fn after(self, outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Accepted => Self { acceptances: self.acceptances + 1, ..Self::default() },
-            Outcome::Nothing | Outcome::Skipped(_) | Outcome::Unrenderable(_) => self,
-            Outcome::Refused(_) => Self { refusals_in_row: self.refusals_in_row.saturating_add(1), ..self },
+            Outcome::Nothing | Outcome::Skipped(_) => self,
+            Outcome::Refused(_) | Outcome::Unrenderable(_) => {
+                Self { refusals_in_row: self.refusals_in_row.saturating_add(1), ..self }
+            }
             Outcome::Misconfigured(_) => self,
             Outcome::Throttled { .. } => Self { throttles_in_row: self.throttles_in_row.saturating_add(1), ..self },
             Outcome::Unavailable(_) => Self { failures_in_row: self.failures_in_row.saturating_add(1), ..self },
         }
     }
 
-    /// A refusal speaks of the entry only where others are accepted.
-    fn refusal_is_the_entrys_own(&self, schedule: &Schedule) -> bool {
-        self.acceptances > 0 && self.refusals_in_row < schedule.refusals_in_row_max
+    /// Whether what is wrong may lie in the entry: not while a suspension lasts, and not after
+    /// many in a row.
+    fn may_be_the_entrys_own(&self, schedule: &Schedule) -> bool {
+        self.standing != Standing::Suspended && self.refusals_in_row < schedule.refusals_in_row_max
     }
 }
 
@@ -173,31 +190,43 @@ pub enum Next {
 /// `tries` and `health` as they are after this outcome.
 ///
 /// `Next::Hold::after` is never shorter than the destination's `Retry-After`, up to
-/// `schedule.retry_after_max`. Source: docs/adr/0004-outcomes.md; RFC 9110, 10.2.3.
+/// `schedule.retry_after_max`. Source: docs/adr/0003-outcomes.md; RFC 9110, 10.2.3.
 pub fn decide(outcome: &Outcome, tries: &EntryTries, health: &Health, schedule: &Schedule, jitter: Jitter) -> Next {
+    let suspend = || Next::Suspend { after: jitter.lengthen(schedule.probe(health.probes), schedule) };
     match outcome {
         Outcome::Accepted => Next::Settle(Fate::Delivered),
         Outcome::Nothing => Next::Settle(Fate::Filtered),
         Outcome::Skipped(reason) => Next::Settle(Fate::Skipped(reason.clone())),
-        Outcome::Unrenderable(reason) => Next::Settle(Fate::Dead(reason.clone())),
-        Outcome::Refused(reason) if health.refusal_is_the_entrys_own(schedule) => {
+        // A refusal speaks of the entry only where others are accepted.
+        Outcome::Refused(reason) if health.acceptances > 0 && health.may_be_the_entrys_own(schedule) => {
             Next::Settle(Fate::Dead(reason.clone()))
         }
-        Outcome::Refused(_) | Outcome::Misconfigured(_) => {
-            Next::Suspend { after: jitter.lengthen(schedule.probe(health.probes), schedule) }
+        Outcome::Unrenderable(reason) if health.may_be_the_entrys_own(schedule) => {
+            Next::Settle(Fate::Dead(reason.clone()))
         }
+        Outcome::Refused(_) | Outcome::Unrenderable(_) | Outcome::Misconfigured(_) => suspend(),
         Outcome::Throttled { retry_after, .. } => {
             let asked = retry_after.unwrap_or_default().min(schedule.retry_after_max);
             let own = schedule.backoff(health.throttles_in_row.saturating_sub(1));
-            Next::Hold { after: jitter.lengthen(asked.max(own), schedule) }
+            let after = jitter.lengthen(asked.max(own), schedule);
+            match health.standing {
+                Standing::Flowing | Standing::Holding => Next::Hold { after },
+                // Only an acceptance or an edit ends a suspension.
+                Standing::Suspended => {
+                    let probe = jitter.lengthen(schedule.probe(health.probes), schedule);
+                    Next::Suspend { after: after.max(probe) }
+                }
+            }
         }
+        Outcome::Unavailable(_) if health.standing == Standing::Suspended => suspend(),
         Outcome::Unavailable(reason) => after_failure(reason, tries, health, schedule, jitter),
     }
 }
 
 fn after_failure(reason: &Reason, tries: &EntryTries, health: &Health, schedule: &Schedule, jitter: Jitter) -> Next {
-    if health.failures_in_row >= schedule.failures_in_row_max {
-        let holds_before = health.failures_in_row - schedule.failures_in_row_max;
+    // A probe that failed is followed by another wait, however few the failures are.
+    if health.failures_in_row >= schedule.failures_in_row_max || health.standing == Standing::Holding {
+        let holds_before = health.failures_in_row.saturating_sub(schedule.failures_in_row_max);
         return Next::Hold { after: jitter.lengthen(schedule.backoff(holds_before), schedule) };
     }
     if tries.failures >= schedule.entry_tries_max {
@@ -211,7 +240,7 @@ fn after_failure(reason: &Reason, tries: &EntryTries, health: &Health, schedule:
 mod tests {
     use std::time::Duration;
 
-    use super::{EntryTries, Fate, Health, Jitter, Next, Schedule, decide};
+    use super::{EntryTries, Fate, Health, Jitter, Next, Schedule, Standing, decide};
     use crate::outcome::{Outcome, Reason};
 
     const NONE: Jitter = Jitter(0);
@@ -317,5 +346,37 @@ mod tests {
             }
         }
         assert!((secs(24 * 3_600)..secs(25 * 3_600)).contains(&waited), "{waited:?}");
+    }
+
+    #[test]
+    fn only_an_acceptance_ends_a_suspension() {
+        let health = Health { acceptances: 7, probes: 1, standing: Standing::Suspended, ..Health::default() };
+        let suspended = Next::Suspend { after: secs(120) };
+        for outcome in [
+            Outcome::Refused(reason()),
+            Outcome::Unrenderable(reason()),
+            Outcome::Unavailable(reason()),
+            Outcome::Throttled { retry_after: Some(secs(90)), reason: reason() },
+        ] {
+            assert_eq!(next(&outcome, health, NONE), suspended, "{outcome:?}");
+        }
+        let asked = Outcome::Throttled { retry_after: Some(secs(300)), reason: reason() };
+        assert_eq!(next(&asked, health, NONE), Next::Suspend { after: secs(300) });
+        assert_eq!(next(&Outcome::Accepted, health, NONE), Next::Settle(Fate::Delivered));
+    }
+
+    #[test]
+    fn a_probe_that_fails_is_followed_by_another_wait() {
+        let health = Health { standing: Standing::Holding, ..Health::default() };
+        assert_eq!(next(&Outcome::Unavailable(reason()), health, NONE), Next::Hold { after: secs(1) });
+    }
+
+    #[test]
+    fn entries_that_cannot_be_rendered_die_alone_and_ten_in_a_row_suspend() {
+        let outcome = Outcome::Unrenderable(reason());
+        for (before, expected) in [(0, Next::Settle(Fate::Dead(reason()))), (9, Next::Suspend { after: secs(60) })] {
+            let health = Health { refusals_in_row: before, ..Health::default() };
+            assert_eq!(next(&outcome, health, NONE), expected, "after {before}");
+        }
     }
 }

@@ -6,7 +6,7 @@ mod due;
 mod read_ahead;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -14,11 +14,10 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, Clock, Keys};
+use domain::{AccountId, Clock, Keys, SubscriptionId};
 use integrations::Catalogue;
 use parking_lot::Mutex;
-use store::{Store, Subscription};
-use tokio::sync::Semaphore;
+use store::{JournalWrite, Store, Subscription};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -28,6 +27,7 @@ use crate::{
     journal::Journal,
     lane::{Account, Lane, Mode, Spec},
     matcher,
+    permits::Permits,
     send::{OpenConfig, Targets},
     status::{State, Status},
 };
@@ -71,12 +71,16 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: EngineSettings,
     pub(crate) journal: Journal,
-    pub(crate) permits: Semaphore,
+    pub(crate) permits: Permits,
     pub(crate) targets: Targets,
     accounts: Mutex<HashMap<AccountId, Arc<tokio::sync::OnceCell<Arc<Account>>>>>,
     due: DueQueue,
     tasks: TaskTracker,
     stopping: CancellationToken,
+    // After the last write of the journal.
+    ended: CancellationToken,
+    // Subscriptions that are on and cannot be delivered as they are stored.
+    broken: Mutex<HashSet<SubscriptionId>>,
     running: AtomicBool,
     jitter: AtomicU32,
 }
@@ -92,7 +96,7 @@ impl Engine {
         settings: EngineSettings,
     ) -> Self {
         let inner = Inner {
-            permits: Semaphore::new(settings.permits),
+            permits: Permits::new(settings.permits),
             store,
             catalogue,
             keys,
@@ -105,6 +109,8 @@ impl Engine {
             due: DueQueue::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            broken: Mutex::default(),
             running: AtomicBool::new(false),
             jitter: AtomicU32::new(0x9e37_79b9),
         };
@@ -117,27 +123,31 @@ impl Engine {
     /// [`store::Error`] when the store cannot say which those are.
     pub async fn start(&self) -> Result<(), store::Error> {
         let work = self.inner.store.account_list_work().await?;
+        let news = |found: store::AccountWork| store::CommittedEntries {
+            account: found.account,
+            last: found.last,
+            entries: Vec::new(),
+        };
+        let work = work.into_iter().map(news).collect();
+        self.inner.running.store(true, Ordering::Release);
         let engine = Arc::clone(&self.inner);
         tokio::spawn(async move {
             let after_write = |lane: &Arc<Lane>| engine.pump(lane);
-            engine.journal.run(&engine.store, after_write).await;
+            tokio::select! {
+                () = engine.journal.run(&engine.store, after_write) => {}
+                () = engine.ended.cancelled() => {}
+            }
         });
         let engine = Arc::clone(&self.inner);
         tokio::spawn(async move { due::run(&engine).await });
         let engine = Arc::clone(&self.inner);
         tokio::spawn(async move {
-            for found in work {
-                let news =
-                    store::CommittedEntries { account: found.account, last: found.last, entries: Vec::new() };
-                matcher::match_news(&engine, news).await;
-            }
-            let stopping = engine.stopping.clone();
+            engine.pump_loaded();
             tokio::select! {
-                () = matcher::run(&engine) => {}
-                () = stopping.cancelled() => {}
+                () = matcher::run(&engine, work) => {}
+                () = engine.stopping.cancelled() => {}
             }
         });
-        self.inner.running.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -153,11 +163,20 @@ impl Engine {
         if tokio::time::timeout(Duration::from_secs(5), self.inner.journal.sync()).await.is_err() {
             tracing::error!("the last outcomes were not written down; they are sent again after the next start");
         }
+        self.inner.ended.cancel();
     }
 
     /// How the engine fares as a whole.
     pub fn health(&self) -> EngineHealth {
-        EngineHealth { running: self.inner.running.load(Ordering::Acquire), problems: Vec::new() }
+        let mut problems = Vec::new();
+        if self.inner.journal.is_failing() {
+            problems.push("what was delivered cannot be written down; after a crash it would be sent again".to_owned());
+        }
+        let broken = self.inner.broken.lock().len();
+        if broken > 0 {
+            problems.push(format!("subscriptions that cannot be delivered as they are stored: {broken}"));
+        }
+        EngineHealth { running: self.inner.running.load(Ordering::Acquire), problems }
     }
 
     /// How a subscription fares.
@@ -190,9 +209,14 @@ impl Inner {
     }
 
     /// The account, loaded when it is first needed.
-    pub(crate) async fn account(&self, id: AccountId) -> Result<Arc<Account>, store::Error> {
+    pub(crate) async fn account(self: &Arc<Self>, id: AccountId) -> Result<Arc<Account>, store::Error> {
         let cell = Arc::clone(self.accounts.lock().entry(id).or_default());
-        cell.get_or_try_init(|| self.load_account(id)).await.map(Arc::clone)
+        let load = || async {
+            let account = self.load_account(id).await?;
+            self.pump_all(&account);
+            Ok(account)
+        };
+        cell.get_or_try_init(load).await.map(Arc::clone)
     }
 
     async fn load_account(&self, id: AccountId) -> Result<Arc<Account>, store::Error> {
@@ -219,24 +243,39 @@ impl Inner {
         account: &Account,
         subscription: &Subscription,
     ) -> Result<Option<Arc<Lane>>, store::Error> {
-        let Some(progress) = self.store.progress_get(subscription.id).await? else { return Ok(None) };
-        let spec = match self.spec(subscription) {
-            Ok(spec) => spec,
-            Err(problem) => {
-                tracing::error!(subscription = %subscription.id, problem, "a subscription cannot be delivered");
-                return Ok(None);
-            }
-        };
+        let id = subscription.id;
+        let Some(progress) = self.store.progress_get(id).await? else { return Ok(None) };
         let matched = account.lock().matched;
-        let pacing = spec.pacing(self.settings.window_max);
-        let courier = match Courier::restore(&progress, matched, pacing, self.now()) {
-            Ok(courier) => courier,
-            Err(problem) => {
-                tracing::error!(subscription = %subscription.id, problem, "the stored progress cannot be read");
-                return Ok(None);
+        let made = self.spec(subscription).and_then(|spec| {
+            let pacing = spec.pacing(self.settings.window_max);
+            let courier = Courier::restore(&progress, matched, pacing, self.now())?;
+            Ok(Arc::new(Lane::new(account.id, id, spec, courier)))
+        });
+        match made {
+            Ok(lane) => {
+                self.is_whole(id);
+                Ok(Some(lane))
             }
-        };
-        Ok(Some(Arc::new(Lane::new(account.id, subscription.id, spec, courier))))
+            Err(problem) => {
+                self.is_broken(id, &problem);
+                if progress.frontier.is_none() {
+                    // Its account goes on without it, and must not take it along.
+                    let progress = vec![(id, store::Progress { frontier: Some(matched), ..progress })];
+                    let write = JournalWrite { account: account.id, matched, progress, dead: Vec::new() };
+                    self.store.journal_write(vec![write]).await?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_broken(&self, id: SubscriptionId, problem: &str) {
+        tracing::error!(subscription = %id, problem, "a subscription cannot be delivered");
+        self.broken.lock().insert(id);
+    }
+
+    fn is_whole(&self, id: SubscriptionId) {
+        self.broken.lock().remove(&id);
     }
 
     fn spec(&self, subscription: &Subscription) -> Result<Spec, String> {
@@ -253,6 +292,7 @@ impl Inner {
             integration: Arc::clone(integration),
             config: subscription.edit.config.clone(),
             batch: integration.batch(&serde_json::Map::new()),
+            host: std::sync::OnceLock::new(),
         };
         // A configuration that does not open suspends the subscription at its first attempt.
         if let Ok(open) = OpenConfig::open(&*self.keys, subscription.account, subscription.id, &spec) {
@@ -263,7 +303,7 @@ impl Inner {
 
     /// Starts what may start: requests, a reader, a wait.
     pub(crate) fn pump(self: &Arc<Self>, lane: &Arc<Lane>) {
-        if self.is_stopping() {
+        if self.is_stopping() || !self.running.load(Ordering::Acquire) {
             return;
         }
         let now = self.clock.monotonic();
@@ -276,8 +316,7 @@ impl Inner {
             let (engine, lane, spec) = (Arc::clone(self), Arc::clone(lane), Arc::clone(&state.spec));
             self.tasks.spawn(async move { engine.attempt(&lane, &spec, load).await });
         }
-        let has_unread = !state.courier.unread(1).is_empty();
-        let reads = state.mode == Mode::Reading || has_unread;
+        let reads = state.mode == Mode::Reading || state.courier.has_unread();
         if reads && !state.reading && state.courier.may_start(now) && state.courier.wants_more() {
             state.reading = true;
             let (engine, lane) = (Arc::clone(self), Arc::clone(lane));
@@ -292,21 +331,24 @@ impl Inner {
         }
     }
 
-    /// Lets the subscriptions that read the log by themselves look whether they have caught up.
-    pub(crate) fn wake_readers(self: &Arc<Self>, account: &Account) {
-        let reading: Vec<_> = {
-            let state = account.lock();
-            if state.index.len() == state.lanes.len() {
-                return;
-            }
-            state.lanes.values().filter(|lane| lane.lock().mode == Mode::Reading).map(Arc::clone).collect()
-        };
-        for lane in reading {
-            self.pump(&lane);
-        }
+    /// Lets the subscriptions that stand ahead of their account look whether it has come.
+    pub(crate) fn wake_ahead(self: &Arc<Self>, account: &Account) {
+        let ahead = std::mem::take(&mut account.lock().ahead);
+        ahead.iter().for_each(|lane| self.pump(lane));
     }
 
-    async fn status(&self, subscription: &Subscription) -> Result<Status, store::Error> {
+    fn pump_all(self: &Arc<Self>, account: &Account) {
+        let lanes: Vec<_> = account.lock().lanes.values().map(Arc::clone).collect();
+        lanes.iter().for_each(|lane| self.pump(lane));
+    }
+
+    /// Lets the accounts begin that were loaded before the start.
+    fn pump_loaded(self: &Arc<Self>) {
+        let cells: Vec<_> = self.accounts.lock().values().map(Arc::clone).collect();
+        cells.iter().filter_map(|cell| cell.get()).for_each(|account| self.pump_all(account));
+    }
+
+    async fn status(self: &Arc<Self>, subscription: &Subscription) -> Result<Status, store::Error> {
         let account = self.account(subscription.account).await?;
         let lane = account.lock().lanes.get(&subscription.id).map(Arc::clone);
         if let Some(lane) = lane {

@@ -5,17 +5,20 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use domain::{AccountId, SubscriptionId};
+use domain::AccountId;
 use parking_lot::Mutex;
 use store::{DeadLetter, JournalWrite, Store};
 use tokio::sync::{Notify, watch};
 
-use crate::lane::{Account, Lane, Mode};
+use crate::{
+    courier::Mark,
+    lane::{Account, Lane, Mode},
+};
 
 /// Outcomes that wait to be written down, at most this long or this many.
 pub(crate) const DELAY_MAX: Duration = Duration::from_millis(10);
@@ -24,18 +27,19 @@ pub(crate) const OUTCOMES_MAX: usize = 1_000;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 pub(crate) struct Journal {
-    dirty: Mutex<HashMap<AccountId, Dirty>>,
+    dirty: Mutex<HashMap<AccountId, Arc<Account>>>,
     outcomes: AtomicUsize,
     changed: Notify,
     urgent: Notify,
     asked: AtomicU64,
     written: watch::Sender<u64>,
+    failing: AtomicBool,
 }
 
-struct Dirty {
+/// What one write has taken of one account, to be given back when it fails.
+struct Taken {
     account: Arc<Account>,
-    lanes: HashMap<SubscriptionId, Arc<Lane>>,
-    dead: Vec<DeadLetter>,
+    lanes: Vec<(Arc<Lane>, Mark, Vec<DeadLetter>)>,
 }
 
 impl Journal {
@@ -47,20 +51,24 @@ impl Journal {
             urgent: Notify::new(),
             asked: AtomicU64::new(0),
             written: watch::Sender::new(0),
+            failing: AtomicBool::new(false),
         }
     }
 
-    /// Takes note that the account's matched position moved.
+    /// Takes note that the account's matched position moved, or one of its dirty lanes.
     pub(crate) fn note_account(&self, account: &Arc<Account>) {
-        self.note(account, |_| {});
+        let mut dirty = self.dirty.lock();
+        if !dirty.contains_key(&account.id) {
+            dirty.insert(account.id, Arc::clone(account));
+        }
+        drop(dirty);
+        self.changed.notify_one();
     }
 
     /// Takes note that a subscription's progress changed by `outcomes` outcomes.
-    pub(crate) fn note_lane(&self, account: &Arc<Account>, lane: &Arc<Lane>, dead: Vec<DeadLetter>, outcomes: usize) {
-        self.note(account, |dirty| {
-            dirty.lanes.entry(lane.id).or_insert_with(|| Arc::clone(lane));
-            dirty.dead.extend(dead);
-        });
+    pub(crate) fn note_lane(&self, account: &Arc<Account>, lane: &Arc<Lane>, outcomes: usize) {
+        account.lock().soil(lane);
+        self.note_account(account);
         if self.outcomes.fetch_add(outcomes, Ordering::Relaxed) + outcomes >= OUTCOMES_MAX {
             self.urgent.notify_one();
         }
@@ -71,17 +79,22 @@ impl Journal {
         self.urgent.notify_one();
     }
 
+    /// Whether the last write failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     /// Returns once everything noted before is written down.
     pub(crate) async fn sync(&self) {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut written = self.written.subscribe();
         self.changed.notify_one();
         self.urgent.notify_one();
-        // The journal lives as long as the engine, so the sender cannot be gone.
+        // The sender is part of this journal, so it cannot be gone.
         let _ = written.wait_for(|written| *written >= mine).await;
     }
 
-    /// Writes for ever. `after_write` is told of lanes whose stop is written down now.
+    /// Writes for ever. `after_write` is told of lanes whose progress is written down now.
     pub(crate) async fn run(&self, store: &Store, after_write: impl Fn(&Arc<Lane>)) {
         loop {
             self.changed.notified().await;
@@ -95,67 +108,73 @@ impl Journal {
         }
     }
 
-    fn note(&self, account: &Arc<Account>, change: impl FnOnce(&mut Dirty)) {
-        let mut all = self.dirty.lock();
-        let dirty = all.entry(account.id).or_insert_with(|| Dirty {
-            account: Arc::clone(account),
-            lanes: HashMap::new(),
-            dead: Vec::new(),
-        });
-        change(dirty);
-        drop(all);
-        self.changed.notify_one();
-    }
-
     /// Writes what was noted; `false` when the store failed and all of it is noted again.
     async fn write(&self, store: &Store, after_write: &impl Fn(&Arc<Lane>)) -> bool {
         let asked = self.asked.load(Ordering::SeqCst);
         let noted = std::mem::take(&mut *self.dirty.lock());
         self.outcomes.store(0, Ordering::Relaxed);
         let mut writes = Vec::with_capacity(noted.len());
-        let mut stops = Vec::new();
-        for dirty in noted.values() {
-            let account = dirty.account.lock();
-            let mut progress = Vec::with_capacity(dirty.lanes.len());
-            for lane in dirty.lanes.values() {
-                let mut state = lane.lock();
-                if state.mode == Mode::Attached {
-                    state.courier.pass_to(account.matched);
-                }
-                let is_caught_up = state.mode == Mode::Attached && state.courier.unsettled() == 0;
-                progress.push((lane.id, state.courier.progress(is_caught_up)));
-                stops.push((Arc::clone(lane), state.courier.stops()));
-            }
-            let dead = dirty.dead.clone();
-            writes.push(JournalWrite { account: dirty.account.id, matched: account.matched, progress, dead });
+        let mut taken = Vec::with_capacity(noted.len());
+        for account in noted.into_values() {
+            let (write, of_account) = take(account);
+            writes.push(write);
+            taken.push(of_account);
         }
         if !writes.is_empty()
             && let Err(error) = store.journal_write(writes).await
         {
             tracing::error!(error = &error as &dyn std::error::Error, "the journal was not written; it is tried again");
-            self.note_again(noted);
+            self.failing.store(true, Ordering::Relaxed);
+            taken.into_iter().for_each(|taken| self.give_back(taken));
             return false;
         }
-        for (lane, stop) in stops {
-            lane.lock().courier.journaled(stop);
+        self.failing.store(false, Ordering::Relaxed);
+        for (lane, mark, _) in taken.into_iter().flat_map(|taken| taken.lanes) {
+            lane.lock().courier.journaled(mark);
             after_write(&lane);
         }
         self.written.send_replace(asked);
         true
     }
 
-    fn note_again(&self, noted: HashMap<AccountId, Dirty>) {
-        let mut all = self.dirty.lock();
-        for (id, dirty) in noted {
-            match all.entry(id) {
-                std::collections::hash_map::Entry::Vacant(vacant) => {
-                    vacant.insert(dirty);
-                }
-                std::collections::hash_map::Entry::Occupied(mut occupied) => {
-                    occupied.get_mut().lanes.extend(dirty.lanes);
-                    occupied.get_mut().dead.extend(dirty.dead);
-                }
-            }
+    fn give_back(&self, taken: Taken) {
+        let mut state = taken.account.lock();
+        for (lane, _, mut dead) in taken.lanes {
+            let mut lane_state = lane.lock();
+            dead.append(&mut lane_state.dead);
+            lane_state.dead = dead;
+            drop(lane_state);
+            state.soil(&lane);
         }
+        drop(state);
+        self.note_account(&taken.account);
     }
+}
+
+/// Takes the account's position and the progress of its dirty lanes as they are at one moment.
+fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
+    let mut state = account.lock();
+    let dirty = std::mem::take(&mut state.dirty);
+    let mut write = JournalWrite {
+        account: account.id,
+        matched: state.matched,
+        progress: Vec::with_capacity(dirty.len()),
+        dead: Vec::new(),
+    };
+    let mut lanes = Vec::with_capacity(dirty.len());
+    for lane in dirty.into_values() {
+        let mut lane_state = lane.lock();
+        if lane_state.mode == Mode::Attached {
+            lane_state.courier.pass_to(state.matched);
+        }
+        let is_caught_up = lane_state.mode == Mode::Attached && lane_state.courier.unsettled() == 0;
+        write.progress.push((lane.id, lane_state.courier.progress(is_caught_up)));
+        let dead = std::mem::take(&mut lane_state.dead);
+        write.dead.extend(dead.iter().cloned());
+        let mark = lane_state.courier.mark();
+        drop(lane_state);
+        lanes.push((lane, mark, dead));
+    }
+    drop(state);
+    (write, Taken { account, lanes })
 }

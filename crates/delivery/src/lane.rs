@@ -1,11 +1,16 @@
 //! One subscription in the engine: what it is, how far it is, how it hears of entries.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use domain::{AccountId, Sequence, SubscriptionId};
 use integrations::{BatchLimits, Integration};
 use parking_lot::{Mutex, MutexGuard};
 use policy::{Policy, PolicyIndex};
+use store::DeadLetter;
 
 use crate::courier::{Courier, Pacing};
 
@@ -18,6 +23,8 @@ pub(crate) struct Spec {
     pub(crate) config: Vec<u8>,
     /// How much one request takes under this configuration.
     pub(crate) batch: BatchLimits,
+    /// Scheme, host and port of its requests, once one was made.
+    pub(crate) host: OnceLock<String>,
 }
 
 impl Spec {
@@ -59,12 +66,14 @@ pub(crate) struct LaneState {
     pub(crate) reading: bool,
     /// The earliest moment at which the due-queue will look at it.
     pub(crate) queued_for: Option<Duration>,
+    /// Dead letters that are counted in the courier's progress and not yet written down.
+    pub(crate) dead: Vec<DeadLetter>,
 }
 
 impl Lane {
     pub(crate) fn new(account: AccountId, id: SubscriptionId, spec: Spec, courier: Courier) -> Self {
         let spec = Arc::new(spec);
-        let state = LaneState { spec, courier, mode: Mode::Reading, reading: false, queued_for: None };
+        let state = LaneState { spec, courier, mode: Mode::Reading, reading: false, queued_for: None, dead: Vec::new() };
         Self { account, id, state: Mutex::new(state) }
     }
 
@@ -77,6 +86,8 @@ impl Lane {
 /// The subscriptions of one account that are on, and how far they have been matched together.
 pub(crate) struct Account {
     pub(crate) id: AccountId,
+    /// Held while a subscription is taken up anew, so that none is taken up twice.
+    pub(crate) reloads: tokio::sync::Mutex<()>,
     state: Mutex<AccountState>,
 }
 
@@ -85,13 +96,25 @@ pub(crate) struct AccountState {
     pub(crate) matched: Sequence,
     /// The policies of the attached subscriptions.
     pub(crate) index: PolicyIndex<SubscriptionId>,
-    pub(crate) lanes: std::collections::HashMap<SubscriptionId, Arc<Lane>>,
+    pub(crate) lanes: HashMap<SubscriptionId, Arc<Lane>>,
+    /// Subscriptions whose progress changed since it was last written down. It stands beside
+    /// `matched`, so that no write has the one without the other: a subscription that counts
+    /// as caught up would lose what it was just given.
+    pub(crate) dirty: HashMap<SubscriptionId, Arc<Lane>>,
+    /// Subscriptions that stand ahead of `matched` and wait until it reaches them.
+    pub(crate) ahead: Vec<Arc<Lane>>,
 }
 
 impl Account {
     pub(crate) fn new(id: AccountId, matched: Sequence) -> Self {
-        let state = AccountState { matched, index: PolicyIndex::new(), lanes: std::collections::HashMap::new() };
-        Self { id, state: Mutex::new(state) }
+        let state = AccountState {
+            matched,
+            index: PolicyIndex::new(),
+            lanes: HashMap::new(),
+            dirty: HashMap::new(),
+            ahead: Vec::new(),
+        };
+        Self { id, reloads: tokio::sync::Mutex::default(), state: Mutex::new(state) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, AccountState> {
@@ -101,17 +124,26 @@ impl Account {
 
 impl AccountState {
     /// Lets the matcher bring entries to `lane`, which stands where the account stands.
-    pub(crate) fn attach(&mut self, lane: &Lane, state: &mut LaneState) {
+    pub(crate) fn attach(&mut self, lane: &Arc<Lane>, state: &mut LaneState) {
         state.mode = Mode::Attached;
         self.index.insert(lane.id, Arc::clone(&state.spec.policy));
+        self.soil(lane);
     }
 
     /// Gives `lane` a frontier of its own, in `mode`.
-    pub(crate) fn detach(&mut self, lane: &Lane, state: &mut LaneState, mode: Mode) {
+    pub(crate) fn detach(&mut self, lane: &Arc<Lane>, state: &mut LaneState, mode: Mode) {
         if state.mode == Mode::Attached {
             self.index.remove(&lane.id);
             state.courier.pass_to(self.matched);
         }
         state.mode = mode;
+        self.soil(lane);
+    }
+
+    /// Takes note that the lane's progress has changed.
+    pub(crate) fn soil(&mut self, lane: &Arc<Lane>) {
+        if !self.dirty.contains_key(&lane.id) {
+            self.dirty.insert(lane.id, Arc::clone(lane));
+        }
     }
 }

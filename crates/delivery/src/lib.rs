@@ -12,6 +12,7 @@ mod journal;
 mod lane;
 mod matcher;
 mod outcome;
+mod permits;
 mod send;
 mod status;
 

@@ -1,8 +1,12 @@
 //! Brings each committed entry to the subscriptions whose policies want it, once per entry.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use domain::{Access, Entry};
+use domain::{AccountId, Entry, EntryFacts, Sequence};
 use store::CommittedEntries;
 
 use crate::{
@@ -10,35 +14,46 @@ use crate::{
     lane::{Account, Lane, Mode},
 };
 
-/// Entries of one page of the log.
+/// Entries of one page of the log, and the most that are matched under one lock.
 pub(crate) const PAGE_ENTRIES: usize = 256;
 /// Bytes of one page of the log.
 pub(crate) const PAGE_BYTES: usize = 1024 * 1024;
+/// After a failed read, before the next.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Matches what is committed until the engine ends.
-pub(crate) async fn run(engine: &Arc<Inner>) {
+/// Matches what is committed until the engine ends, after `work`: the accounts and ends of
+/// logs that were found at the start.
+pub(crate) async fn run(engine: &Arc<Inner>, work: Vec<CommittedEntries>) {
+    // What could not be read, by account: nothing new may come that would have it read.
+    let mut failed: HashMap<AccountId, Sequence> = HashMap::new();
+    let mut news = work;
     loop {
-        for news in engine.store.committed().take().await {
-            match_news(engine, news).await;
+        for of_account in news {
+            let (account, last) = (of_account.account, of_account.last);
+            if let Err(error) = match_news(engine, of_account).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the log could not be matched; it is tried again");
+                let known = failed.entry(account).or_default();
+                *known = last.max(*known);
+            }
         }
+        news = tokio::select! {
+            news = engine.store.committed().take() => news,
+            () = tokio::time::sleep(RETRY_DELAY), if !failed.is_empty() => {
+                let again = failed.drain();
+                again.map(|(account, last)| CommittedEntries { account, last, entries: Vec::new() }).collect()
+            }
+        };
     }
 }
 
 /// Matches an account up to the end of the news; what the news lack is read from the log.
-pub(crate) async fn match_news(engine: &Arc<Inner>, news: CommittedEntries) {
-    let account = match engine.account(news.account).await {
-        Ok(account) => account,
-        Err(error) => {
-            // The account is loaded with the next news; until then nothing of it is delivered.
-            tracing::error!(error = &error as &dyn std::error::Error, "an account could not be loaded");
-            return;
-        }
-    };
+async fn match_news(engine: &Arc<Inner>, news: CommittedEntries) -> Result<(), store::Error> {
+    let account = engine.account(news.account).await?;
     loop {
         let matched = {
             let mut state = account.lock();
             if state.matched >= news.last {
-                return;
+                return Ok(());
             }
             if state.index.is_empty() {
                 state.matched = news.last;
@@ -46,43 +61,52 @@ pub(crate) async fn match_news(engine: &Arc<Inner>, news: CommittedEntries) {
                 drop(state);
                 if has_lanes {
                     engine.journal.note_account(&account);
-                    engine.wake_readers(&account);
+                    engine.wake_ahead(&account);
                 }
-                return;
+                return Ok(());
             }
             state.matched
         };
-        let at_hand = news.entries.iter().position(|entry| entry.sequence == matched.next());
-        let page = match at_hand {
-            Some(first) => news.entries[first..].to_vec(),
-            None => match engine.store.entry_page(account.id, matched, PAGE_ENTRIES, PAGE_BYTES).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the log could not be read");
-                    return;
-                }
-            },
+        let page = match at_hand(&news.entries, matched) {
+            Some(entries) => match_page(engine, &account, entries),
+            None => {
+                let page = engine.store.entry_page(account.id, matched, PAGE_ENTRIES, PAGE_BYTES).await?;
+                match_page(engine, &account, &page);
+                page.len()
+            }
         };
-        if page.is_empty() {
-            return;
+        if page == 0 {
+            // The log has none of them any more.
+            account.lock().matched = news.last;
+            engine.journal.note_account(&account);
+            engine.wake_ahead(&account);
         }
-        match_page(engine, &account, &page);
     }
 }
 
-fn match_page(engine: &Arc<Inner>, account: &Arc<Account>, page: &[Arc<Entry>]) {
+/// The entries that follow `matched` without a gap, if they came with the news.
+fn at_hand(entries: &[Arc<Entry>], matched: Sequence) -> Option<&[Arc<Entry>]> {
+    let first = entries.first()?.sequence;
+    let skip = usize::try_from(matched.next().0.checked_sub(first.0)?).ok()?;
+    let rest = entries.get(skip..).filter(|rest| !rest.is_empty())?;
+    Some(&rest[..rest.len().min(PAGE_ENTRIES)])
+}
+
+/// Matches the entries of one page; says how many they were.
+fn match_page(engine: &Arc<Inner>, account: &Arc<Account>, page: &[Arc<Entry>]) -> usize {
     // Reading the entries takes most of the time, and needs no lock.
-    let accesses: Vec<Vec<Access>> = page.iter().map(|entry| entry.facts().accesses().to_vec()).collect();
+    let facts: Vec<EntryFacts> = page.iter().map(|entry| entry.facts()).collect();
     let mut woken: HashSet<_> = HashSet::new();
+    let mut lanes: Vec<Arc<Lane>> = Vec::new();
     let mut wanted = Vec::new();
     {
         let mut state = account.lock();
-        for (entry, accesses) in page.iter().zip(&accesses) {
+        for (entry, facts) in page.iter().zip(&facts) {
             // A gap after the matched position is what retention took.
             if entry.sequence <= state.matched {
                 continue;
             }
-            state.index.matches(accesses, &mut wanted);
+            state.index.matches(facts.accesses(), &mut wanted);
             for id in wanted.drain(..) {
                 let Some(lane) = state.lanes.get(&id).map(Arc::clone) else { continue };
                 let mut lane_state = lane.lock();
@@ -92,20 +116,17 @@ fn match_page(engine: &Arc<Inner>, account: &Arc<Account>, page: &[Arc<Entry>]) 
                     // It reads on from the log by itself, beginning with this entry.
                     state.detach(&lane, &mut lane_state, Mode::Reading);
                 }
-                woken.insert(id);
+                drop(lane_state);
+                if woken.insert(id) {
+                    state.soil(&lane);
+                    lanes.push(lane);
+                }
             }
             state.matched = entry.sequence;
         }
     }
     engine.journal.note_account(account);
-    let lanes: Vec<Arc<Lane>> = {
-        let state = account.lock();
-        woken.iter().filter_map(|id| state.lanes.get(id).map(Arc::clone)).collect()
-    };
-    for lane in lanes {
-        // A subscription that has become busy must not count as caught up after a crash.
-        engine.journal.note_lane(account, &lane, Vec::new(), 0);
-        engine.pump(&lane);
-    }
-    engine.wake_readers(account);
+    lanes.iter().for_each(|lane| engine.pump(lane));
+    engine.wake_ahead(account);
+    page.len()
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     client::{Answer, Profile, SendError},
-    courier::Results,
+    courier::{Results, Sent},
     lane::Spec,
     outcome::{Outcome, Reason},
     status::Failure,
@@ -95,7 +95,8 @@ pub(crate) fn prepare(
         match integration.request(config, &items) {
             Ok(request) => prepared.request = Some(request),
             Err(error) => {
-                let outcome = unrenderable(&error);
+                // Each entry was rendered; what fails here would fail with any of them.
+                let outcome = Outcome::Misconfigured(Reason::new("unrenderable", error_text(&error)));
                 for place in prepared.entries.iter_mut().filter(|place| place.is_ok()) {
                     *place = Err(outcome.clone());
                 }
@@ -124,6 +125,14 @@ fn error_text(error: &dyn std::error::Error) -> String {
 /// How much of the reply to a request of `items` items is read.
 pub(crate) fn reply_bytes_max(items: usize) -> usize {
     REPLY_BYTES + REPLY_BYTES_PER_ITEM * items
+}
+
+/// Scheme, host and port of a URL.
+pub(crate) fn origin(url: &str) -> String {
+    let path = url.find("://").map(|at| at + 3).and_then(|at| Some(at + url[at..].find(['/', '?', '#'])?));
+    let origin = &url[..path.unwrap_or(url.len())];
+    // What stands before an at sign is a key, and no part of the host.
+    origin.rsplit('@').next().unwrap_or(origin).to_ascii_lowercase()
 }
 
 /// Which connections a request may use.
@@ -161,43 +170,25 @@ pub(crate) fn read(
             Ok(integration.read_reply(items, &reply, now))
         }
     };
-    let results = match reading {
-        Err(outcome) => spread(places, std::iter::repeat(outcome)),
-        Ok(ReplyReading::Whole(verdict)) => {
-            spread(places, std::iter::repeat(redacted(Outcome::from(verdict), secrets)))
-        }
+    let sent = match reading {
+        Err(outcome) => Sent::Whole(redacted(outcome, secrets)),
+        Ok(ReplyReading::Whole(verdict)) => Sent::Whole(redacted(Outcome::from(verdict), secrets)),
         Ok(ReplyReading::Items(verdicts)) => {
-            spread(places, verdicts.into_iter().map(|verdict| redacted(Outcome::from(verdict), secrets)))
+            Sent::Each(verdicts.into_iter().map(|verdict| redacted(Outcome::from(verdict), secrets)).collect())
         }
     };
+    let own = places.into_iter().map(|place| place.err().map(|outcome| redacted(outcome, secrets))).collect();
+    let results = Results { own, sent };
     let (failure, failed_entries) = failure(&results, items, status_code, response_body, now);
     Read { results, failure, failed_entries }
 }
 
 /// What came of an attempt that sent nothing.
-pub(crate) fn unsent(places: Vec<Result<(), Outcome>>, now: Timestamp) -> Read {
-    let results = Results::Each(places.into_iter().map(|place| place.err().unwrap_or(Outcome::Nothing)).collect());
+pub(crate) fn unsent(places: Vec<Result<(), Outcome>>, secrets: &[Secret], now: Timestamp) -> Read {
+    let own = places.into_iter().map(|place| Some(redacted(place.err().unwrap_or(Outcome::Nothing), secrets)));
+    let results = Results { own: own.collect(), sent: Sent::Each(Vec::new()) };
     let (failure, failed_entries) = failure(&results, 0, None, None, now);
     Read { results, failure, failed_entries }
-}
-
-/// Gives each entry that has a place in the request the next outcome. One outcome for all
-/// stays one, so that it counts once.
-fn spread(places: Vec<Result<(), Outcome>>, mut outcomes: impl Iterator<Item = Outcome>) -> Results {
-    let all_sent = places.iter().all(Result::is_ok);
-    let each: Vec<_> = places
-        .into_iter()
-        .map(|place| match place {
-            Ok(()) => outcomes.next().unwrap_or_else(|| {
-                Outcome::Unavailable(Reason::new("unread_item", "the reply says nothing of this item"))
-            }),
-            Err(outcome) => outcome,
-        })
-        .collect();
-    match each.first() {
-        Some(first) if all_sent && each.iter().all(|outcome| outcome == first) => Results::Whole(first.clone()),
-        _ => Results::Each(each),
-    }
 }
 
 fn redacted(outcome: Outcome, secrets: &[Secret]) -> Outcome {
@@ -223,17 +214,19 @@ fn failure(
     response_body: Option<String>,
     at: Timestamp,
 ) -> (Option<Failure>, u64) {
-    let (reason, failed) = match results {
-        Results::Whole(outcome) => (outcome.reason(), items.max(1)),
-        Results::Each(outcomes) => {
+    let own = results.own.iter().flatten().filter_map(Outcome::reason);
+    let (of_request, failed) = match &results.sent {
+        Sent::Whole(outcome) => (outcome.reason(), if outcome.reason().is_some() { items } else { 0 }),
+        Sent::Each(outcomes) => {
             let mut failed = outcomes.iter().filter_map(Outcome::reason);
             let first = failed.next();
             (first, usize::from(first.is_some()) + failed.count())
         }
     };
+    let failed = failed + own.clone().count();
+    let reason = of_request.or(own.clone().next());
     let failure = reason.map(|reason| Failure { status_code, response_body, reason: reason.text.clone(), at });
-    let failed = if failure.is_some() { u64::try_from(failed).unwrap_or(u64::MAX) } else { 0 };
-    (failure, failed)
+    (failure, u64::try_from(failed).unwrap_or(u64::MAX))
 }
 
 /// A place that several subscriptions may send to, which wants its requests apart or in order.

@@ -1,17 +1,20 @@
 //! The courier's own text in the store: what a restart has to know.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use domain::{Sequence, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::Progress;
 
-use super::{Courier, Flow, Hole, Now, Pacing, Phase, Record, Wait};
+use super::{Courier, Due, Flow, Hole, Now, Pacing, Record, Wait};
 use crate::{
     decide::{EntryTries, Health},
     outcome::Reason,
     status::{Failure, millis},
 };
+
+/// More unsettled entries than a courier ever holds.
+const HOLES_STORED_MAX: u64 = 2 * super::HOLES_MAX as u64;
 
 /// Short names: this text is written with every group of outcomes.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -20,9 +23,9 @@ struct Detail {
     /// First and last of each run of unsettled entries.
     #[serde(rename = "h", skip_serializing_if = "Vec::is_empty")]
     holes: Vec<(u64, u64)>,
-    /// Entries that have failed: sequence, failures, acceptances then.
+    /// Runs of entries that have failed alike.
     #[serde(rename = "t", skip_serializing_if = "Vec::is_empty")]
-    tries: Vec<(u64, u32, u64)>,
+    tries: Vec<TriesDetail>,
     #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
     wait: Option<WaitDetail>,
     /// Acceptances, refusals, failures and throttles in a row, probes.
@@ -42,6 +45,11 @@ struct Detail {
     errors: Vec<Failure>,
 }
 
+/// First and last sequence, failures, acceptances then, most entries of a request with it (0 for
+/// any number), end and length of its wait in milliseconds.
+#[derive(Debug, Serialize, Deserialize)]
+struct TriesDetail(u64, u64, u32, u64, u64, Option<(i64, u64)>);
+
 #[derive(Debug, Serialize, Deserialize)]
 struct WaitDetail {
     #[serde(rename = "s")]
@@ -50,6 +58,8 @@ struct WaitDetail {
     until: Timestamp,
     #[serde(rename = "l")]
     length_ms: u64,
+    #[serde(rename = "a", default)]
+    asked: bool,
     #[serde(rename = "n")]
     name: String,
     #[serde(rename = "r")]
@@ -80,15 +90,25 @@ impl Courier {
         };
         let mut courier = Self::new(progress.frontier.unwrap_or(matched), pacing);
         courier.counts = progress.counts;
-        let tries: BTreeMap<_, _> = detail.tries.iter().map(|tried| (tried.0, (tried.1, tried.2))).collect();
-        for sequence in detail.holes.iter().flat_map(|(first, last)| *first..=*last) {
-            let (failures, acceptances_then) = tries.get(&sequence).copied().unwrap_or_default();
-            let tries = EntryTries { failures, acceptances_then };
-            let hole = Hole { entry: None, tries, phase: Phase::Unread, batch_max: usize::MAX };
-            courier.holes.insert(Sequence(sequence), hole);
+        for (first, last) in detail.holes {
+            // No more than were ever held, so that a damaged text cannot fill the memory.
+            let fits = last.checked_sub(first).is_some_and(|more| more < HOLES_STORED_MAX);
+            if !fits || last > courier.frontier.0 || courier.holes.len() as u64 > HOLES_STORED_MAX {
+                return Err(format!("the run of unsettled entries {first} to {last} cannot be"));
+            }
+            courier.holes.extend((first..=last).map(|sequence| (Sequence(sequence), Hole::unread())));
+        }
+        courier.unread_count = courier.holes.len();
+        for TriesDetail(first, last, failures, acceptances_then, batch_max, due) in detail.tries {
+            for (_, hole) in courier.holes.range_mut(Sequence(first)..=Sequence(last.max(first))) {
+                hole.tries = EntryTries { failures, acceptances_then };
+                hole.batch_max = usize::try_from(batch_max).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
+                hole.due = due.map(|(at_wall, length)| restored(Timestamp::from_millis(at_wall), length, now));
+            }
         }
         let (acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes) = detail.health;
-        courier.health = Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes };
+        courier.health =
+            Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes, ..Health::default() };
         courier.flow = detail.wait.map_or(Flow::Flowing, |wait| wait.restore(now));
         courier.last_stamp = detail.last_stamp.map(Timestamp::from_millis);
         courier.record = Record {
@@ -107,7 +127,7 @@ impl Courier {
             Flow::Holding(wait) => Some(WaitDetail::of(wait, false)),
             Flow::Suspended(wait) => Some(WaitDetail::of(wait, true)),
         };
-        let Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes } = self.health;
+        let Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes, .. } = self.health;
         let detail = Detail {
             holes: self.hole_runs(),
             tries: self.tries(),
@@ -134,10 +154,38 @@ impl Courier {
         runs
     }
 
-    fn tries(&self) -> Vec<(u64, u32, u64)> {
-        let tried = self.holes.iter().filter(|(_, hole)| hole.tries.failures > 0);
-        tried.map(|(sequence, hole)| (sequence.0, hole.tries.failures, hole.tries.acceptances_then)).collect()
+    fn tries(&self) -> Vec<TriesDetail> {
+        let mut runs: Vec<TriesDetail> = Vec::new();
+        for (sequence, hole) in &self.holes {
+            let EntryTries { failures, acceptances_then } = hole.tries;
+            let batch_max = if hole.batch_max == usize::MAX { 0 } else { hole.batch_max as u64 };
+            if failures == 0 && batch_max == 0 {
+                continue;
+            }
+            let due = hole.due.map(|due| (due.at_wall.as_millis(), millis_of(due.length)));
+            match runs.last_mut() {
+                Some(run)
+                    if run.1 + 1 == sequence.0
+                        && (run.2, run.3, run.4, run.5) == (failures, acceptances_then, batch_max, due) =>
+                {
+                    run.1 = sequence.0;
+                }
+                _ => runs.push(TriesDetail(sequence.0, sequence.0, failures, acceptances_then, batch_max, due)),
+            }
+        }
+        runs
     }
+}
+
+fn millis_of(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What is left of a wait by the wall clock, never longer than it was.
+fn restored(at_wall: Timestamp, length_ms: u64, now: Now) -> Due {
+    let length = Duration::from_millis(length_ms);
+    let left = at_wall.since(now.wall).min(length);
+    Due { at: now.monotonic.saturating_add(left), at_wall: now.wall.plus(left), length }
 }
 
 impl WaitDetail {
@@ -145,20 +193,21 @@ impl WaitDetail {
         Self {
             suspended,
             until: wait.until_wall,
-            length_ms: u64::try_from(wait.length.as_millis()).unwrap_or(u64::MAX),
+            length_ms: millis_of(wait.length),
+            asked: wait.asked,
             name: wait.reason.name.to_string(),
             text: wait.reason.text.clone(),
         }
     }
 
-    /// The wait after a restart: what is left of it by the wall clock, never longer than it was.
+    /// The wait after a restart.
     fn restore(self, now: Now) -> Flow {
-        let length = Duration::from_millis(self.length_ms);
-        let left = self.until.since(now.wall).min(length);
+        let due = restored(self.until, self.length_ms, now);
         let wait = Wait {
-            until: now.monotonic + left,
-            until_wall: now.wall.plus(left),
-            length,
+            until: due.at,
+            until_wall: due.at_wall,
+            length: due.length,
+            asked: self.asked,
             reason: Reason::new(self.name, self.text),
         };
         if self.suspended { Flow::Suspended(wait) } else { Flow::Holding(wait) }

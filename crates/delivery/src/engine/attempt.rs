@@ -1,17 +1,18 @@
 //! One attempt: from the entries that a courier gave to what came of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use domain::Timestamp;
+use futures_util::FutureExt;
 use integrations::Moment;
 use store::DeadLetter;
 use tokio::sync::OwnedMutexGuard;
 
 use super::Inner;
 use crate::{
-    courier::{Died, Flow, Load, Results},
-    lane::{Lane, Mode, Spec},
-    outcome::Outcome,
+    courier::{Died, Flow, Load, Results, Sent},
+    lane::{Account, Lane, Mode, Spec},
+    outcome::{Outcome, Reason},
     send::{self, OpenConfig, Read, Target},
 };
 
@@ -28,8 +29,10 @@ struct Attempted {
 
 impl Inner {
     pub(crate) async fn attempt(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Arc<Spec>, mut load: Load) {
-        let Ok(_permit) = self.permits.acquire().await else { return };
-        if let Some(attempted) = self.try_once(lane, spec, &mut load).await {
+        let tried = AssertUnwindSafe(self.try_once(lane, spec, &mut load)).catch_unwind().await;
+        // A defect must not leave the entries in flight for ever.
+        let attempted = tried.unwrap_or_else(|_| Some(self.defect(load.entries.len())));
+        if let Some(attempted) = attempted {
             self.finish(lane, spec, load, attempted).await;
         }
         self.pump(lane);
@@ -41,7 +44,10 @@ impl Inner {
             Ok(open) => open,
             Err(outcome) => return self.unsent(lane, spec, load, outcome),
         };
+        // The turn at a target can be long in coming; nobody waits for it with a permit.
         let mut target = self.reach_target(lane, spec, &open).await;
+        let is_proven = lane.lock().courier.is_proven();
+        let _permit = self.permits.acquire(spec.host.get().map(String::as_str), is_proven).await;
         let moment = self.moment(lane, spec, target.as_deref());
         let integration = &spec.integration;
         let prepared =
@@ -51,9 +57,10 @@ impl Inner {
         }
         let entries = load.entries.len();
         let Some(request) = prepared.request else {
-            let read = send::unsent(prepared.entries, self.clock.now());
+            let read = send::unsent(prepared.entries, &open.secrets, self.clock.now());
             return Some(Attempted { read, entries, took: Duration::ZERO, stamp: None });
         };
+        spec.host.get_or_init(|| send::origin(&request.url));
         let profile = send::profile(&request, self.settings.default_account == Some(lane.account));
         let started = self.clock.monotonic();
         let answered = self.client.send(request, profile, send::reply_bytes_max(entries)).await;
@@ -62,7 +69,7 @@ impl Inner {
         if let Some(target) = target.as_deref_mut() {
             let spacing = integration.pace().map(integrations::Pace::spacing).unwrap_or_default();
             target.next_at = self.clock.monotonic() + spacing;
-            if matches!(read.results, Results::Whole(Outcome::Accepted)) {
+            if read.results.is_accepted() {
                 target.last_stamp = target.last_stamp.max(prepared.stamp);
             }
         }
@@ -74,8 +81,15 @@ impl Inner {
         if !self.may_still_start(lane, spec, load, entries) {
             return None;
         }
-        let read = send::unsent(vec![Err(outcome); entries], self.clock.now());
+        let read = send::unsent(vec![Err(outcome); entries], &[], self.clock.now());
         Some(Attempted { read, entries, took: Duration::ZERO, stamp: None })
+    }
+
+    fn defect(&self, entries: usize) -> Attempted {
+        let outcome = Outcome::Unavailable(Reason::new("internal", "the attempt met a defect of this server"));
+        let results = Results { own: vec![None; entries], sent: Sent::Whole(outcome) };
+        let read = Read { results, failure: None, failed_entries: 0 };
+        Attempted { read, entries, took: Duration::ZERO, stamp: None }
     }
 
     /// Waits for the turn at a target that wants its requests apart.
@@ -112,8 +126,7 @@ impl Inner {
             state.courier.put_back(load);
             return false;
         }
-        state.courier.put_back_rest(&load.entries[count..]);
-        load.entries.truncate(count);
+        state.courier.put_back_rest(load, count);
         true
     }
 
@@ -130,43 +143,46 @@ impl Inner {
             );
         }
         let now = self.now();
-        let (dead, stopped) = {
+        let stopped = {
             let mut state = lane.lock();
-            let stops = state.courier.stops();
-            if let (Some(stamp), Results::Whole(Outcome::Accepted)) = (stamp, &read.results)
+            let before = state.courier.mark().stops;
+            if let Some(stamp) = stamp
+                && read.results.is_accepted()
                 && spec.integration.pace().is_some()
             {
                 state.courier.stamped(stamp);
             }
             let died =
                 state.courier.finish(&load, read.results, now, &self.settings.schedule, self.next_jitter());
+            state.dead.extend(died.into_iter().map(|died| dead_letter(lane, died, now.wall)));
             if let Some(failure) = read.failure {
                 state.courier.note_failure(failure, read.failed_entries);
             }
             if took >= SLOW {
                 state.courier.was_slow();
             }
-            let dead: Vec<_> = died.into_iter().map(|died| dead_letter(lane, died, now.wall)).collect();
-            (dead, state.courier.stops() != stops)
+            state.courier.mark().stops != before
         };
         // Loaded long ago: the lane came from it.
         let Ok(account) = self.account(lane.account).await else { return };
         if stopped {
-            self.stop(&account, lane);
+            stop(&account, lane);
         }
-        self.journal.note_lane(&account, lane, dead, entries);
+        self.journal.note_lane(&account, lane, entries);
         if stopped {
             self.journal.hurry();
         }
     }
+}
 
-    /// A subscription that waits hears of no entries and keeps none in memory.
-    fn stop(&self, account: &crate::lane::Account, lane: &Lane) {
-        let mut account_state = account.lock();
-        let mut state = lane.lock();
-        if state.mode == Mode::Attached {
-            account_state.detach(lane, &mut state, Mode::Reading);
-        }
+/// A subscription that waits hears of no entries and keeps none in memory.
+fn stop(account: &Account, lane: &Arc<Lane>) {
+    let mut account_state = account.lock();
+    let mut state = lane.lock();
+    if state.mode == Mode::Attached {
+        account_state.detach(lane, &mut state, Mode::Reading);
+    }
+    if *state.courier.flow() != Flow::Flowing {
         state.courier.unload();
     }
 }

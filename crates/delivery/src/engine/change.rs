@@ -1,12 +1,15 @@
 //! Changes of subscriptions, without a moment in which two revisions deliver.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::{AccountId, SubscriptionId};
 use store::Subscription;
 
 use super::{Engine, Inner};
 use crate::lane::{Account, Lane, Mode};
+
+/// After a failed look into the store, before the next.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Lets no request of this subscription start until [`Engine::reload`]. What came of the
@@ -23,19 +26,36 @@ impl Engine {
             let mut lane_state = lane.lock();
             state.detach(&lane, &mut lane_state, Mode::Frozen);
         }
-        self.inner.journal.note_lane(&account, &lane, Vec::new(), 0);
+        self.inner.journal.note_account(&account);
         self.inner.journal.sync().await;
         Ok(())
     }
 
     /// Takes a subscription up as the store has it: after it was made, changed, not changed
-    /// after all, or deleted.
+    /// after all, or deleted. When this fails it is tried again until the store can say;
+    /// meanwhile the subscription delivers nothing.
     ///
     /// # Errors
     /// [`store::Error`] when the store cannot say.
     pub async fn reload(&self, account: AccountId, id: SubscriptionId) -> Result<(), store::Error> {
-        let account = self.inner.account(account).await?;
-        let stored = match self.inner.store.subscription_get(account.id, id).await {
+        let reloaded = self.inner.reload(account, id).await;
+        if reloaded.is_err() {
+            let engine = Arc::clone(&self.inner);
+            tokio::spawn(async move {
+                while !engine.is_stopping() && engine.reload(account, id).await.is_err() {
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+            });
+        }
+        reloaded
+    }
+}
+
+impl Inner {
+    async fn reload(self: &Arc<Self>, account: AccountId, id: SubscriptionId) -> Result<(), store::Error> {
+        let account = self.account(account).await?;
+        let _turn = account.reloads.lock().await;
+        let stored = match self.store.subscription_get(account.id, id).await {
             Ok(subscription) => Some(subscription),
             Err(store::Error::NotFound) => None,
             Err(error) => return Err(error),
@@ -49,17 +69,18 @@ impl Engine {
                 state.detach(&lane, &mut lane_state, Mode::Gone);
                 // Requests in flight hold the lane, and what comes of them is still journaled.
                 state.lanes.remove(&id);
+                lane_state.courier.unload();
             }
-            (Some(subscription), Some(lane)) => self.inner.revise(&account, &lane, &subscription),
-            (Some(subscription), None) => self.inner.take_up(&account, &subscription).await?,
+            (Some(subscription), Some(lane)) => self.revise(&account, &lane, &subscription),
+            (Some(subscription), None) => self.take_up(&account, &subscription).await?,
         }
+        self.journal.note_account(&account);
         Ok(())
     }
-}
 
-impl Inner {
     fn revise(self: &Arc<Self>, account: &Account, lane: &Arc<Lane>, subscription: &Subscription) {
         let spec = self.spec(subscription);
+        self.is_whole(lane.id);
         {
             let mut state = account.lock();
             let mut lane_state = lane.lock();
@@ -71,9 +92,10 @@ impl Inner {
                     lane_state.spec = Arc::new(spec);
                 }
                 Ok(_) => {}
-                Err(problem) => {
-                    tracing::error!(subscription = %lane.id, problem, "a subscription cannot be delivered");
-                }
+                Err(problem) => self.is_broken(lane.id, &problem),
+            }
+            if mode == Mode::Paused {
+                lane_state.courier.unload();
             }
         }
         self.pump(lane);

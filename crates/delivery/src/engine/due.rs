@@ -1,12 +1,12 @@
 //! The one queue of waits: subscriptions that wait have no task of their own.
 
 use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
+    collections::BTreeMap,
     sync::{Arc, Weak},
     time::Duration,
 };
 
+use domain::SubscriptionId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -15,54 +15,31 @@ use crate::lane::Lane;
 
 #[derive(Default)]
 pub(crate) struct DueQueue {
-    heap: Mutex<BinaryHeap<Reverse<Due>>>,
+    // One place for each moment and subscription, however often it is asked for.
+    queue: Mutex<BTreeMap<(Duration, SubscriptionId), Weak<Lane>>>,
     sooner: Notify,
-}
-
-struct Due {
-    at: Duration,
-    lane: Weak<Lane>,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
-    }
 }
 
 impl DueQueue {
     /// Looks at `lane` at this moment of the monotonic clock.
     pub(crate) fn push(&self, at: Duration, lane: &Arc<Lane>) {
-        let mut heap = self.heap.lock();
-        let is_first = heap.peek().is_none_or(|Reverse(first)| at < first.at);
-        heap.push(Reverse(Due { at, lane: Arc::downgrade(lane) }));
-        drop(heap);
+        let mut queue = self.queue.lock();
+        let is_first = queue.first_key_value().is_none_or(|((first, _), _)| at < *first);
+        queue.insert((at, lane.id), Arc::downgrade(lane));
+        drop(queue);
         if is_first {
             self.sooner.notify_one();
         }
     }
 
-    fn pop_due(&self, now: Duration) -> Option<Due> {
-        let mut heap = self.heap.lock();
-        if heap.peek().is_some_and(|Reverse(first)| first.at <= now) { heap.pop().map(|Reverse(due)| due) } else { None }
+    fn pop_due(&self, now: Duration) -> Option<Weak<Lane>> {
+        let mut queue = self.queue.lock();
+        let ((at, _), _) = queue.first_key_value()?;
+        if *at <= now { queue.pop_first().map(|(_, lane)| lane) } else { None }
     }
 
     fn next_at(&self) -> Option<Duration> {
-        self.heap.lock().peek().map(|Reverse(first)| first.at)
+        self.queue.lock().first_key_value().map(|((at, _), _)| *at)
     }
 }
 
@@ -71,7 +48,7 @@ pub(crate) async fn run(engine: &Arc<Inner>) {
     loop {
         let now = engine.clock.monotonic();
         while let Some(due) = engine.due.pop_due(now) {
-            if let Some(lane) = due.lane.upgrade() {
+            if let Some(lane) = due.upgrade() {
                 lane.lock().queued_for = None;
                 engine.pump(&lane);
             }

@@ -1,6 +1,6 @@
 //! Reads the log for a subscription that is behind, until it has caught up.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::{Entry, Sequence};
 
@@ -9,6 +9,9 @@ use crate::{
     lane::{Lane, Mode, Spec},
     matcher::{PAGE_BYTES, PAGE_ENTRIES},
 };
+
+/// After a failed read, before the next.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 enum Plan {
     /// Unsettled entries whose bytes are not at hand.
@@ -31,8 +34,8 @@ impl Inner {
             let go_on = match done {
                 Ok(go_on) => go_on,
                 Err(error) => {
-                    // The next news of the account, or its next due moment, start another reader.
-                    tracing::error!(error = &error as &dyn std::error::Error, "the log could not be read");
+                    tracing::error!(error = &error as &dyn std::error::Error, "the log could not be read; it is tried again");
+                    self.due.push(self.clock.monotonic() + RETRY_DELAY, lane);
                     false
                 }
             };
@@ -55,7 +58,7 @@ impl Inner {
         let unread = state.courier.unread(PAGE_ENTRIES);
         let plan = if !unread.is_empty() {
             Plan::Holes(unread)
-        } else if state.mode == Mode::Reading {
+        } else if state.mode == Mode::Reading && state.courier.has_room() {
             Plan::Page(state.courier.frontier())
         } else {
             state.reading = false;
@@ -64,7 +67,7 @@ impl Inner {
         (plan, spec)
     }
 
-    async fn read_holes(&self, lane: &Arc<Lane>, spec: &Spec, holes: &[Sequence]) -> Result<bool, store::Error> {
+    async fn read_holes(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Spec, holes: &[Sequence]) -> Result<bool, store::Error> {
         let Some(first) = holes.first() else { return Ok(false) };
         // One read of neighbours; the holes beyond it come with the next round.
         let run = holes.iter().zip(first.0..).take_while(|(hole, expected)| hole.0 == *expected).count();
@@ -78,16 +81,18 @@ impl Inner {
         for (entry, matches) in &judged {
             state.courier.read(entry, *matches);
         }
-        if page.first().is_none_or(|entry| entry.sequence != *first) {
-            state.courier.expire(*first);
+        // What the page should have and has not is no longer in the log. A page can end early.
+        let end = page.last().map_or(*first, |entry| entry.sequence);
+        for gone in holes[..run].iter().filter(|hole| **hole <= end) {
+            state.courier.expire(*gone);
         }
         drop(state);
-        self.journal.note_lane(&account, lane, Vec::new(), 0);
+        self.journal.note_lane(&account, lane, 0);
         Ok(true)
     }
 
     /// Reads one page, or joins the account when there is none; `false` ends the reader.
-    async fn read_page(&self, lane: &Arc<Lane>, spec: &Spec, frontier: Sequence) -> Result<bool, store::Error> {
+    async fn read_page(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Spec, frontier: Sequence) -> Result<bool, store::Error> {
         let account = self.account(lane.account).await?;
         let matched = {
             let mut state = account.lock();
@@ -95,15 +100,20 @@ impl Inner {
             if lane_state.mode != Mode::Reading || lane_state.courier.frontier() != frontier {
                 return Ok(true);
             }
+            if frontier > state.matched && !state.index.is_empty() {
+                // It is newer than what the others were matched to; they must not miss what
+                // lies between.
+                lane_state.reading = false;
+                state.ahead.push(Arc::clone(lane));
+                return Ok(false);
+            }
             if frontier >= state.matched {
-                // A subscription may stand before its account's position only when no other
-                // one is attached; then the account moves on to it.
-                state.matched = state.matched.max(frontier);
+                state.matched = frontier;
                 state.attach(lane, &mut lane_state);
                 lane_state.reading = false;
                 drop(lane_state);
                 drop(state);
-                self.journal.note_lane(&account, lane, Vec::new(), 0);
+                self.journal.note_account(&account);
                 return Ok(false);
             }
             state.matched
@@ -112,7 +122,10 @@ impl Inner {
         page.retain(|entry| entry.sequence <= matched);
         let judged = judge(&page, spec);
         let mut state = lane.lock();
-        if state.spec.revision != spec.revision || state.mode != Mode::Reading {
+        let is_stale = state.spec.revision != spec.revision
+            || state.mode != Mode::Reading
+            || state.courier.frontier() != frontier;
+        if is_stale {
             return Ok(true);
         }
         if judged.is_empty() {
@@ -129,7 +142,7 @@ impl Inner {
             }
         }
         drop(state);
-        self.journal.note_lane(&account, lane, Vec::new(), 0);
+        self.journal.note_lane(&account, lane, 0);
         Ok(true)
     }
 }
