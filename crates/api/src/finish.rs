@@ -48,7 +48,7 @@ pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, request: Request,
         account = response.extensions().get::<Account>().map(|account| account.0.to_string()),
         "request"
     );
-    if let Some(cause) = problem.and_then(|problem| problem.cause) {
+    if let Some(cause) = problem.as_ref().and_then(Problem::cause) {
         tracing::error!(request_id = id, cause = chain(&**cause), "request failed");
     }
     response

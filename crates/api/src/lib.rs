@@ -34,13 +34,13 @@ use routes::{subscription_list, subscription_update};
 pub struct Settings {
     /// The largest body of a request that is no ingest, in bytes.
     pub body_max_bytes: usize,
-    /// The most bytes of ingest bodies that are in memory at a time.
-    pub ingest_buffer_max_bytes: usize,
+    /// How many of the largest ingest bodies may be in memory at a time; of smaller ones more.
+    pub ingest_bodies_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { body_max_bytes: 1024 * 1024, ingest_buffer_max_bytes: 64 * 1024 * 1024 }
+        Self { body_max_bytes: 1024 * 1024, ingest_bodies_max: 8 }
     }
 }
 
@@ -54,7 +54,8 @@ struct Shared {
 
 /// The routes of the API, ready to be served.
 pub fn router(app: Arc<App>, settings: Settings) -> Router {
-    let permits = settings.ingest_buffer_max_bytes.min(Semaphore::MAX_PERMITS);
+    let bytes = settings.ingest_bodies_max.saturating_mul(app.settings().ingest_body_max_bytes);
+    let permits = bytes.min(Semaphore::MAX_PERMITS);
     let clock = Arc::clone(app.clock());
     let shared = Arc::new(Shared { app, settings, buffers: Arc::new(Semaphore::new(permits)) });
     let routes = Router::new()

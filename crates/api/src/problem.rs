@@ -13,15 +13,18 @@ use serde_json::{Map, Value, json};
 
 /// A failure as a client sees it. Its cause goes to the log only.
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
-    pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
+pub(crate) struct Problem(Box<Answer>);
+
+#[derive(Clone, Debug)]
+struct Answer {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
     /// Members beside code, message and id.
     members: Map<String, Value>,
     /// Seconds after which another try makes sense.
     retry_after: Option<u32>,
-    pub(crate) cause: Option<Arc<app::Cause>>,
+    cause: Option<Arc<app::Cause>>,
 }
 
 /// What the disk needs to get room is not known; a minute keeps producers from hammering.
@@ -29,7 +32,8 @@ const FULL_RETRY_SECONDS: u32 = 60;
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), members: Map::new(), retry_after: None, cause: None }
+        let (message, members) = (message.into(), Map::new());
+        Self(Box::new(Answer { status, code, message, members, retry_after: None, cause: None }))
     }
 
     /// 400 for a request that cannot be read.
@@ -62,25 +66,30 @@ impl Problem {
     /// The body, with the id by which the log names the request.
     pub(crate) fn body(&self, request_id: &str) -> String {
         let mut body = Map::new();
-        body.insert("code".to_owned(), self.code.into());
-        body.insert("message".to_owned(), self.message.as_str().into());
-        body.extend(self.members.clone());
+        body.insert("code".to_owned(), self.0.code.into());
+        body.insert("message".to_owned(), self.0.message.as_str().into());
+        body.extend(self.0.members.clone());
         body.insert("id".to_owned(), request_id.into());
         Value::Object(body).to_string()
     }
 
+    /// What lies behind it, if the log should tell.
+    pub(crate) fn cause(&self) -> Option<&app::Cause> {
+        self.0.cause.as_deref()
+    }
+
     fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.0.members.insert(name.to_owned(), value.into());
         self
     }
 
     fn retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 
     fn caused_by(mut self, cause: app::Cause) -> Self {
-        self.cause = Some(Arc::new(cause));
+        self.0.cause = Some(Arc::new(cause));
         self
     }
 }
@@ -146,11 +155,11 @@ fn of_conflict(conflict: Conflict, message: String) -> Problem {
 impl IntoResponse for Problem {
     /// The body is filled in by `finish`, which knows the request's id.
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        if let Some(seconds) = self.retry_after {
+        let mut response = self.0.status.into_response();
+        if let Some(seconds) = self.0.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.0.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
