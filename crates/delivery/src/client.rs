@@ -1,7 +1,8 @@
 //! The HTTP client of every outbound request: it resolves, checks the address, and connects
 //! to that very address.
 //!
-//! Deliberately absent: redirects, proxies from the environment, retries, cookies.
+//! Deliberately absent: redirects, proxies from the environment, cookies, retries but for the
+//! one of a request that met a connection that was just being closed.
 
 mod connect;
 mod guard;
@@ -11,11 +12,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::Clock;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::Client as Pool,
+    client::legacy::{Client as Pool, Error as PoolError},
     rt::{TokioExecutor, TokioTimer},
 };
 use integrations::{HttpRequest, Reason};
@@ -25,7 +26,7 @@ pub use connect::{ConnectError, ConnectTo};
 pub use guard::AddressGuard;
 
 use crate::outcome::Outcome;
-use connect::Connector;
+use connect::{Answered, Connector};
 
 /// Idle connections are closed before common servers close them, so that few requests meet a
 /// connection that is just being closed: Node.js waits 5 s.
@@ -45,7 +46,8 @@ pub struct ClientSettings {
     pub tls_timeout: Duration,
     /// From the start of the request to the head of its answer.
     pub first_byte_timeout: Duration,
-    /// From the start of the request to the end of its answer.
+    /// From the start of the request to the end of its answer. What is missing of the answer
+    /// then counts as cut off: its head says already what to do.
     pub request_timeout: Duration,
     /// Sent as `User-Agent`.
     pub user_agent: String,
@@ -62,7 +64,7 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body's beginning.
     pub body: Vec<u8>,
-    /// Whether there was more of it.
+    /// Whether there was more of it, or it broke off.
     pub truncated: bool,
     /// From the start of the request to the end of its answer.
     pub took: Duration,
@@ -78,11 +80,8 @@ pub enum SendError {
     #[error(transparent)]
     Connect(ConnectError),
     /// The answer's head did not come in time.
-    #[error("no answer within {} s", .0.as_secs())]
+    #[error("no answer within {} s", .0.as_secs_f64())]
     FirstByte(Duration),
-    /// The answer did not end in time.
-    #[error("the answer did not end within {} s", .0.as_secs())]
-    Whole(Duration),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -97,7 +96,7 @@ impl From<SendError> for Outcome {
                 Self::Misconfigured(Reason::new(connect.name(), text))
             }
             SendError::Connect(connect) => Self::Unavailable(Reason::new(connect.name(), text)),
-            SendError::FirstByte(_) | SendError::Whole(_) => Self::Unavailable(Reason::new("timeout", text)),
+            SendError::FirstByte(_) => Self::Unavailable(Reason::new("timeout", text)),
             SendError::Broken(_) => Self::Unavailable(Reason::new("connection_broken", text)),
         }
     }
@@ -154,15 +153,16 @@ impl Client {
     ///
     /// # Errors
     /// [`SendError`]; whether the destination got the request is unknown then.
-    pub async fn send(&self, request: HttpRequest, profile: Profile, body_bytes_max: usize) -> Result<Answer, SendError> {
+    pub async fn send(
+        &self,
+        request: HttpRequest,
+        profile: Profile,
+        body_bytes_max: usize,
+    ) -> Result<Answer, SendError> {
         let started = self.clock.monotonic();
-        let limit = self.settings.request_timeout;
         let request = self.build(request)?;
-        match tokio::time::timeout(limit, self.exchange(request, profile, body_bytes_max)).await {
-            Ok(Ok(answer)) => Ok(Answer { took: self.clock.monotonic().saturating_sub(started), ..answer }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(SendError::Whole(limit)),
-        }
+        let answer = self.exchange(request, profile, body_bytes_max).await?;
+        Ok(Answer { took: self.clock.monotonic().saturating_sub(started), ..answer })
     }
 
     fn build(&self, request: HttpRequest) -> Result<Request<Full<Bytes>>, SendError> {
@@ -189,56 +189,88 @@ impl Client {
         body_bytes_max: usize,
     ) -> Result<Answer, SendError> {
         let pool = &self.pools[usize::from(profile.private_ranges) * 2 + usize::from(!profile.verify_tls)];
-        let limit = self.settings.first_byte_timeout;
-        let response = tokio::time::timeout(limit, pool.request(request))
+        let limit = self.settings.first_byte_timeout.min(self.settings.request_timeout);
+        let end = tokio::time::Instant::now() + self.settings.request_timeout;
+        let response = tokio::time::timeout(limit, request_once_more(pool, request))
             .await
             .map_err(|_| SendError::FirstByte(limit))?
-            .map_err(send_error)?;
+            .map_err(|error| send_error(&error))?;
+        if let Some(answered) = response.extensions().get::<Answered>() {
+            answered.set();
+        }
         let (head, body) = response.into_parts();
         let headers = head
             .headers
             .iter()
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
             .collect();
-        let (body, truncated) = read_body(body, body_bytes_max).await?;
-        Ok(Answer { status: head.status.as_u16(), headers, body, truncated, took: Duration::ZERO })
+        let mut read = Vec::new();
+        let whole = tokio::time::timeout_at(end, read_body(body, &mut read, body_bytes_max)).await;
+        let truncated = !whole.unwrap_or(false);
+        Ok(Answer { status: head.status.as_u16(), headers, body: read, truncated, took: Duration::ZERO })
     }
 }
 
-async fn read_body(mut body: Incoming, most: usize) -> Result<(Vec<u8>, bool), SendError> {
-    let mut read = Vec::new();
+/// Sends a request, and once more when the connection had been used before and was closed
+/// instead of an answer: servers close idle connections at any moment.
+async fn request_once_more(
+    pool: &Pool<Connector, Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, PoolError> {
+    match pool.request(request.clone()).await {
+        Err(error) if met_closed_connection(&error) => pool.request(request).await,
+        result => result,
+    }
+}
+
+fn met_closed_connection(error: &PoolError) -> bool {
+    let mut extras = http::Extensions::new();
+    if let Some(connection) = error.connect_info() {
+        connection.get_extras(&mut extras);
+    }
+    let was_used = extras.get::<Answered>().is_some_and(Answered::get);
+    was_used && causes(error).any(is_closed)
+}
+
+fn is_closed(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+        || cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))
+}
+
+/// Reads up to `most` bytes; says whether that was all of it.
+async fn read_body(mut body: Incoming, read: &mut Vec<u8>, most: usize) -> bool {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| SendError::Broken(root_cause(&error)))?;
+        let Ok(frame) = frame else { return false };
         let Ok(data) = frame.into_data() else { continue };
         let room = most - read.len();
         if data.len() > room {
             read.extend_from_slice(&data[..room]);
             // Dropping the rest closes the connection.
-            return Ok((read, true));
+            return false;
         }
         read.extend_from_slice(&data);
     }
-    Ok((read, false))
+    true
 }
 
-fn send_error(error: hyper_util::client::legacy::Error) -> SendError {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(cause) = source {
-        if let Some(connect) = cause.downcast_ref::<ConnectError>() {
-            return SendError::Connect(connect.clone());
-        }
-        source = cause.source();
+fn send_error(error: &PoolError) -> SendError {
+    match causes(error).find_map(|cause| cause.downcast_ref::<ConnectError>()) {
+        Some(connect) => SendError::Connect(connect.clone()),
+        None => SendError::Broken(causes(error).last().map(ToString::to_string).unwrap_or_default()),
     }
-    SendError::Broken(root_cause(&error))
 }
 
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+/// The error and what lies behind it.
+fn causes<'a>(error: &'a PoolError) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    let first: &'a (dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |cause| cause.source())
 }
 
 /// A name and port, and where to connect for it.
 pub(crate) type Redirection = (String, u16, SocketAddr);
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,8 @@ pub(crate) struct LaneState {
 impl Lane {
     pub(crate) fn new(account: AccountId, id: SubscriptionId, spec: Spec, courier: Courier) -> Self {
         let spec = Arc::new(spec);
-        let state = LaneState { spec, courier, mode: Mode::Reading, reading: false, queued_for: None, dead: Vec::new() };
+        let state =
+            LaneState { spec, courier, mode: Mode::Reading, reading: false, queued_for: None, dead: Vec::new() };
         Self { account, id, state: Mutex::new(state) }
     }
 

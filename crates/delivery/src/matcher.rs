@@ -31,7 +31,10 @@ pub(crate) async fn run(engine: &Arc<Inner>, work: Vec<CommittedEntries>) {
         for of_account in news {
             let (account, last) = (of_account.account, of_account.last);
             if let Err(error) = match_news(engine, of_account).await {
-                tracing::error!(error = &error as &dyn std::error::Error, "the log could not be matched; it is tried again");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the log could not be matched; it is tried again"
+                );
                 let known = failed.entry(account).or_default();
                 *known = last.max(*known);
             }

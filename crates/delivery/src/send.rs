@@ -3,7 +3,9 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{AccountId, Entry, Keys, SealContext, Secret, SubscriptionId, Timestamp};
-use integrations::{HttpRequest, Integration, Item, Moment, Nothing, RenderError, RenderedItem, Reply, ReplyReading, redact};
+use integrations::{
+    HttpRequest, Integration, Item, Moment, Nothing, RenderError, RenderedItem, Reply, ReplyReading, redact,
+};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
@@ -192,10 +194,8 @@ pub(crate) fn unsent(places: Vec<Result<(), Outcome>>, secrets: &[Secret], now: 
 }
 
 fn redacted(outcome: Outcome, secrets: &[Secret]) -> Outcome {
-    let clean = |reason: Reason| Reason {
-        text: redact(reason.text.as_bytes(), secrets, REASON_BYTES_MAX),
-        name: reason.name,
-    };
+    let clean =
+        |reason: Reason| Reason { text: redact(reason.text.as_bytes(), secrets, REASON_BYTES_MAX), name: reason.name };
     match outcome {
         Outcome::Accepted | Outcome::Nothing => outcome,
         Outcome::Skipped(reason) => Outcome::Skipped(clean(reason)),

@@ -6,7 +6,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -52,7 +55,9 @@ pub enum ConnectError {
         cause: String,
     },
     /// All addresses of the name are refused by the guard.
-    #[error("{host} has no address that deliveries may reach (private and special ranges are refused unless the operator allows them)")]
+    #[error(
+        "{host} has no address that deliveries may reach (private and special ranges are refused unless the operator allows them)"
+    )]
     Blocked {
         /// The name.
         host: String,
@@ -66,7 +71,7 @@ pub enum ConnectError {
         cause: String,
     },
     /// The connection was not there in time.
-    #[error("{host} took no connection within {} s", .after.as_secs())]
+    #[error("{host} took no connection within {} s", .after.as_secs_f64())]
     TcpTimeout {
         /// The name.
         host: String,
@@ -90,7 +95,7 @@ pub enum ConnectError {
         cause: String,
     },
     /// The handshake did not end in time.
-    #[error("TLS with {host} took longer than {} s", .after.as_secs())]
+    #[error("TLS with {host} took longer than {} s", .after.as_secs_f64())]
     TlsTimeout {
         /// The name.
         host: String,
@@ -153,7 +158,7 @@ impl Connector {
         // Requests are written whole; waiting to fill a packet only delays them.
         let _ = tcp.set_nodelay(true);
         if !is_tls {
-            return Ok(Stream::Plain(TokioIo::new(tcp)));
+            return Ok(Stream::new(Io::Plain(TokioIo::new(tcp))));
         }
         self.shake_hands(tcp, host).await
     }
@@ -166,11 +171,15 @@ impl Connector {
         let addresses = tokio::net::lookup_host((host, port))
             .await
             .map_err(|cause| ConnectError::Dns { host: host.to_owned(), cause: cause.to_string() })?;
+        let permitted: Vec<_> = addresses.filter(|address| self.guard.permits(address.ip())).collect();
+        // An address that does not answer must leave time for the next one.
+        let share = self.connect_timeout / u32::try_from(permitted.len().max(1)).unwrap_or(u32::MAX);
         let mut last = ConnectError::Blocked { host: host.to_owned() };
-        for address in addresses.filter(|address| self.guard.permits(address.ip())) {
-            match TcpStream::connect(address).await {
-                Ok(tcp) => return Ok(tcp),
-                Err(cause) => last = failed(cause),
+        for address in permitted {
+            match tokio::time::timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(tcp)) => return Ok(tcp),
+                Ok(Err(cause)) => last = failed(cause),
+                Err(_) => last = ConnectError::TcpTimeout { host: host.to_owned(), after: self.connect_timeout },
             }
         }
         Err(last)
@@ -180,7 +189,7 @@ impl Connector {
         let name = ServerName::try_from(host.clone()).map_err(|_| ConnectError::Url)?;
         let after = self.tls_timeout;
         match tokio::time::timeout(after, TlsConnector::from(self.tls).connect(name, tcp)).await {
-            Ok(Ok(stream)) => Ok(Stream::Tls(TokioIo::new(Box::new(stream)))),
+            Ok(Ok(stream)) => Ok(Stream::new(Io::Tls(TokioIo::new(Box::new(stream))))),
             Ok(Err(error)) => Err(match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
                 Some(cause) => ConnectError::Tls { host, cause: cause.to_string() },
                 None => ConnectError::TlsBroken { host, cause: error.to_string() },
@@ -204,53 +213,78 @@ impl Service<Uri> for Connector {
     }
 }
 
+/// Whether a connection has brought an answer before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answered(Arc<AtomicBool>);
+
+impl Answered {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A connection, with or without TLS.
-pub(crate) enum Stream {
+pub(crate) struct Stream {
+    io: Io,
+    answered: Answered,
+}
+
+enum Io {
     Plain(TokioIo<TcpStream>),
     Tls(TokioIo<Box<TlsStream<TcpStream>>>),
 }
 
+impl Stream {
+    fn new(io: Io) -> Self {
+        Self { io, answered: Answered::default() }
+    }
+}
+
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(self.answered.clone())
     }
 }
 
 impl Read for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
 
 impl Write for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Io::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+        match &self.io {
+            Io::Plain(stream) => stream.is_write_vectored(),
+            Io::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -259,9 +293,9 @@ impl Write for Stream {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+            Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
         }
     }
 }

@@ -69,11 +69,7 @@ struct WaitDetail {
 impl Courier {
     /// What is to be written down. `is_caught_up`: it stands where its account stands.
     pub fn progress(&self, is_caught_up: bool) -> Progress {
-        Progress {
-            frontier: (!is_caught_up).then_some(self.frontier),
-            counts: self.counts,
-            detail: self.detail(),
-        }
+        Progress { frontier: (!is_caught_up).then_some(self.frontier), counts: self.counts, detail: self.detail() }
     }
 
     /// The courier that wrote `progress`; `matched` is where its account stands.

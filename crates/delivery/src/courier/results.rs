@@ -106,13 +106,7 @@ impl Courier {
         died
     }
 
-    fn follow(
-        &mut self,
-        entry: &Arc<Entry>,
-        outcome: &Outcome,
-        alone: bool,
-        attempt: &Attempt<'_>,
-    ) -> Option<Died> {
+    fn follow(&mut self, entry: &Arc<Entry>, outcome: &Outcome, alone: bool, attempt: &Attempt<'_>) -> Option<Died> {
         let &Attempt { load, counts, standing, now, schedule, jitter, .. } = attempt;
         // Several entries of one request make one step of the delay between probes.
         let health = Health { standing, probes: self.health.probes.min(attempt.probes), ..self.health };

@@ -50,8 +50,7 @@ impl Inner {
         let _permit = self.permits.acquire(spec.host.get().map(String::as_str), is_proven).await;
         let moment = self.moment(lane, spec, target.as_deref());
         let integration = &spec.integration;
-        let prepared =
-            send::prepare(integration, &open.config, &load.entries, &self.settings.public_url, moment);
+        let prepared = send::prepare(integration, &open.config, &load.entries, &self.settings.public_url, moment);
         if !self.may_still_start(lane, spec, load, prepared.entries.len()) {
             return None;
         }
@@ -152,8 +151,7 @@ impl Inner {
             {
                 state.courier.stamped(stamp);
             }
-            let died =
-                state.courier.finish(&load, read.results, now, &self.settings.schedule, self.next_jitter());
+            let died = state.courier.finish(&load, read.results, now, &self.settings.schedule, self.next_jitter());
             state.dead.extend(died.into_iter().map(|died| dead_letter(lane, died, now.wall)));
             if let Some(failure) = read.failure {
                 state.courier.note_failure(failure, read.failed_entries);

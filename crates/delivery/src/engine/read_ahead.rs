@@ -34,7 +34,10 @@ impl Inner {
             let go_on = match done {
                 Ok(go_on) => go_on,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the log could not be read; it is tried again");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the log could not be read; it is tried again"
+                    );
                     self.due.push(self.clock.monotonic() + RETRY_DELAY, lane);
                     false
                 }
@@ -67,7 +70,12 @@ impl Inner {
         (plan, spec)
     }
 
-    async fn read_holes(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Spec, holes: &[Sequence]) -> Result<bool, store::Error> {
+    async fn read_holes(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        spec: &Spec,
+        holes: &[Sequence],
+    ) -> Result<bool, store::Error> {
         let Some(first) = holes.first() else { return Ok(false) };
         // One read of neighbours; the holes beyond it come with the next round.
         let run = holes.iter().zip(first.0..).take_while(|(hole, expected)| hole.0 == *expected).count();
@@ -92,7 +100,12 @@ impl Inner {
     }
 
     /// Reads one page, or joins the account when there is none; `false` ends the reader.
-    async fn read_page(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Spec, frontier: Sequence) -> Result<bool, store::Error> {
+    async fn read_page(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        spec: &Spec,
+        frontier: Sequence,
+    ) -> Result<bool, store::Error> {
         let account = self.account(lane.account).await?;
         let matched = {
             let mut state = account.lock();
@@ -122,9 +135,8 @@ impl Inner {
         page.retain(|entry| entry.sequence <= matched);
         let judged = judge(&page, spec);
         let mut state = lane.lock();
-        let is_stale = state.spec.revision != spec.revision
-            || state.mode != Mode::Reading
-            || state.courier.frontier() != frontier;
+        let is_stale =
+            state.spec.revision != spec.revision || state.mode != Mode::Reading || state.courier.frontier() != frontier;
         if is_stale {
             return Ok(true);
         }
