@@ -4,7 +4,7 @@
 //! a line of [`contract!`].
 
 mod accounts;
-mod bench;
+pub(crate) mod bench;
 mod committed;
 mod duplicates;
 mod idempotency;
@@ -122,6 +122,6 @@ impl bench::Backend for Sqlite {
     }
 }
 
-fn fresh_sqlite() -> Bench {
+pub(crate) fn fresh_sqlite() -> Bench {
     Bench::new(Box::new(Sqlite(tempfile::tempdir().expect("a directory"))))
 }

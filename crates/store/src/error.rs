@@ -108,20 +108,26 @@ pub enum AppendError {
         /// Whether this account alone holds more than its share.
         account_over_share: bool,
     },
-    /// The file system has less free than the configured least.
-    #[error("the disk is nearly full")]
+    /// The disk is full, or has less free than the configured least.
+    #[error("the disk is full, or nearly so")]
     Full,
     /// Anything else.
     #[error(transparent)]
-    Store(#[from] Error),
+    Store(Error),
+}
+
+impl From<Error> for AppendError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Full => Self::Full,
+            other => Self::Store(other),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for AppendError {
     fn from(error: rusqlite::Error) -> Self {
-        match Error::from(error) {
-            Error::Full => Self::Full,
-            other => Self::Store(other),
-        }
+        Error::from(error).into()
     }
 }
 

@@ -6,6 +6,8 @@
 mod checkpoint;
 mod committed;
 mod group;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -83,6 +85,7 @@ impl Writer {
         let (queue, requests) = mpsc::channel();
         let committed = Arc::new(Committed::default());
         let state = Arc::new(AtomicU8::new(SyncState::Writable as u8));
+        Checkpoints::limit_waits(&connection)?;
         let checkpoints = Checkpoints::start(connection::open_checkpointer(path)?)?;
         let mut thread = WriterThread {
             connection,

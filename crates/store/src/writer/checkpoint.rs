@@ -1,6 +1,6 @@
 //! Moving the WAL into the database, so that it can start anew.
 
-use std::{sync::mpsc, thread};
+use std::{sync::mpsc, thread, time::Duration};
 
 use rusqlite::Connection;
 
@@ -14,10 +14,14 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 /// Pages of WAL from which the writer itself moves the rest and waits for readers, so that the
 /// WAL starts anew although writes never pause: 256 MiB.
 const RESTART_PAGES: i64 = 32_768;
+/// How long the writer waits for readers that still look at the WAL.
+const RESTART_WAIT: Duration = Duration::from_secs(1);
 
 /// Decides when the WAL is moved, and by whom.
 pub(super) struct Checkpoints {
     wake: mpsc::SyncSender<()>,
+    wake_pages: i64,
+    restart_pages: i64,
     // Pages of WAL at which the writer tries next; moved up when a reader was in the way.
     restart_at: i64,
 }
@@ -25,13 +29,22 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     /// Starts the checkpointer, on a connection of its own, so that commits do not wait for it.
     pub(super) fn start(connection: Connection) -> Result<Self, OpenError> {
+        Self::with_limits(connection, CHECKPOINT_PAGES, RESTART_PAGES)
+    }
+
+    fn with_limits(connection: Connection, wake_pages: i64, restart_pages: i64) -> Result<Self, OpenError> {
         let (wake, woken) = mpsc::sync_channel(1);
         thread::Builder::new().name("store-checkpoint".to_owned()).spawn(move || {
             while woken.recv().is_ok() {
                 checkpoint(&connection, "PASSIVE");
             }
         })?;
-        Ok(Self { wake, restart_at: RESTART_PAGES })
+        Ok(Self { wake, wake_pages, restart_pages, restart_at: restart_pages })
+    }
+
+    /// How long the connection of the writer may wait for others.
+    pub(super) fn limit_waits(writer: &Connection) -> Result<(), OpenError> {
+        Ok(writer.busy_timeout(RESTART_WAIT)?)
     }
 
     /// To be called by the writer between two groups.
@@ -40,9 +53,14 @@ impl Checkpoints {
     pub(super) fn after_commit(&mut self, writer: &Connection) {
         let Some(wal) = checkpoint(writer, "NOOP") else { return };
         if wal.pages >= self.restart_at {
-            let is_moved = checkpoint(writer, "RESTART").is_some_and(|wal| !wal.is_busy);
-            self.restart_at = if is_moved { RESTART_PAGES } else { wal.pages + CHECKPOINT_PAGES };
-        } else if wal.pages - wal.moved >= CHECKPOINT_PAGES {
+            match checkpoint(writer, "RESTART") {
+                Some(wal) if !wal.is_busy => self.restart_at = self.restart_pages,
+                // The checkpointer is at work, and SQLite does not wait for it. It is not woken
+                // again below, so that the turn of the writer comes with one of the next commits.
+                Some(Wal { pages: UNKNOWN, .. }) => {}
+                _ => self.restart_at = wal.pages + self.wake_pages,
+            }
+        } else if wal.pages - wal.moved >= self.wake_pages {
             // A full channel means that one is due already.
             let _ = self.wake.try_send(());
         }
@@ -53,6 +71,9 @@ impl Checkpoints {
 pub(super) fn at_end(writer: &Connection) {
     checkpoint(writer, "TRUNCATE");
 }
+
+/// What SQLite says of the length of a WAL that it could not look at.
+const UNKNOWN: i64 = -1;
 
 struct Wal {
     is_busy: bool,
@@ -77,5 +98,66 @@ fn checkpoint(connection: &Connection, mode: &str) -> Option<Wal> {
             }
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use rusqlite::Connection;
+
+    use super::Checkpoints;
+    use crate::connection::{open_checkpointer, open_writer};
+
+    const WAKE_PAGES: i64 = 50;
+    const RESTART_PAGES: i64 = 200;
+
+    fn write(writer: &Connection, checkpoints: &mut Checkpoints, commits: usize) {
+        for _ in 0..commits {
+            writer.execute("INSERT INTO t VALUES (zeroblob(20000))", []).expect("is written");
+            checkpoints.after_commit(writer);
+        }
+    }
+
+    fn wal_pages(directory: &Path) -> i64 {
+        let bytes = std::fs::metadata(directory.join("a.db-wal")).expect("is there").len();
+        i64::try_from(bytes).expect("is small") / 8192
+    }
+
+    #[test]
+    fn the_wal_starts_anew_under_constant_writes() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.db");
+        let writer = open_writer(&path).expect("opens");
+        writer.execute_batch("CREATE TABLE t (x)").expect("is made");
+        let checkpointer = open_checkpointer(&path).expect("opens");
+        let mut checkpoints = Checkpoints::with_limits(checkpointer, WAKE_PAGES, RESTART_PAGES).expect("starts");
+        write(&writer, &mut checkpoints, 1_000);
+        let pages = wal_pages(directory.path());
+        assert!(pages < 1_000, "{pages} pages for 1,000 commits of at least 3");
+    }
+
+    #[test]
+    fn a_reader_in_the_way_lets_the_wal_grow_and_does_not_stop_the_writer() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.db");
+        let writer = open_writer(&path).expect("opens");
+        writer.busy_timeout(Duration::ZERO).expect("is set");
+        writer.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").expect("is made");
+        let checkpointer = open_checkpointer(&path).expect("opens");
+        let mut checkpoints = Checkpoints::with_limits(checkpointer, WAKE_PAGES, RESTART_PAGES).expect("starts");
+        let reader = Connection::open(&path).expect("opens");
+        let snapshot = reader.unchecked_transaction().expect("begins");
+        let count = || snapshot.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).expect("is read");
+        assert_eq!(count(), 1);
+        write(&writer, &mut checkpoints, 200);
+        assert_eq!(count(), 1);
+        let grown = wal_pages(directory.path());
+        assert!(grown > 600, "{grown}");
+        drop(snapshot);
+        // The file keeps its length, and is written from its start again.
+        write(&writer, &mut checkpoints, 400);
+        assert!(wal_pages(directory.path()) < grown + 3 * 300, "{grown} {}", wal_pages(directory.path()));
     }
 }
