@@ -176,6 +176,9 @@ async fn the_documented_limits_are_the_real_ones() {
     let settings = app.app.settings();
     assert_eq!(settings.ingest_body_max_bytes, 10 * 1024 * 1024);
     assert_eq!((settings.entry_max_bytes, settings.batch_max_entries), (256 * 1024, 10_000));
+    assert_eq!((settings.name_max_chars, settings.tags_max, settings.tag_max_chars), (256, 100, 256));
+    assert_eq!((settings.config_max_bytes, settings.statements_max_bytes), (64 * 1024, 256 * 1024));
+    assert_eq!((settings.patch_max_operations, settings.comment_max_chars), (100, 4_000));
     let batch: Vec<_> = (0..10_000).map(|at| entry(&at.to_string())).collect();
     let reply = app.ingest(PATH, &[], Value::Array(batch).to_string()).await.expect(202);
     assert_eq!(reply.body["accepted"], 10_000);

@@ -103,18 +103,23 @@ async fn no_secret_is_in_any_answer_or_entry() {
     let app = TestApp::start().await;
     let mut answers = Vec::new();
     let teams = json!({"name": "chat", "config": {"url": "https://hooks.test/workflows/canary-path?sig=canary-query"}});
-    for (key, body) in [("datadog", datadog()), ("splunk", splunk()), ("msteams", teams)] {
+    for (key, body, secret) in [
+        ("datadog", datadog(), "/config/apiKey"),
+        ("splunk", splunk(), "/config/token"),
+        ("msteams", teams, "/config/url"),
+    ] {
         let list = format!("/api/v2/integrations/{key}");
         let path = app.create(key, body.clone()).await;
         let mut broken = body.clone();
         broken["config"]["nonsense"] = json!("canary-nonsense");
         answers.push(app.admin("POST", &list, broken).await.expect(400).text);
-        let rename = json!([{"op": "replace", "path": "/name", "value": "n"}, {"op": "replace", "path": "/config", "value": body["config"]}]);
+        let change =
+            json!([{"op": "replace", "path": secret, "value": "https://x.test/canary-second?sig=canary-third"}]);
         let broken = json!([{"op": "add", "path": "/config/apiKey", "value": {"canary": 1}}]);
         for (method, path, body) in [
             ("GET", &path, Value::Null),
             ("GET", &list, Value::Null),
-            ("PATCH", &path, rename),
+            ("PATCH", &path, change),
             ("PATCH", &path, broken),
             ("DELETE", &path, Value::Null),
         ] {

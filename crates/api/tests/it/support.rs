@@ -149,16 +149,17 @@ impl TestApp {
                 user_agent: "test".to_owned(),
                 via: INSTANCE.to_owned(),
             },
-            AddressGuard::allowing(Vec::new()),
+            AddressGuard::allowing(vec!["127.0.0.0/8".parse().expect("a range")]),
             Arc::clone(&dyn_clock),
         )
         .expect("a client");
+        let account = store.account_ensure(DEFAULT_ACCOUNT, keyring.master()).await.expect("an account");
         let settings = EngineSettings {
             schedule: Schedule::default(),
             window_max: 1,
             permits: 8,
             public_url: "https://audit.test".to_owned(),
-            default_account: None,
+            default_account: Some(account.id),
         };
         let engine = Engine::new(
             store.clone(),
