@@ -50,7 +50,7 @@ async fn ingest(app: &TestApp, name: &str) {
     app.ingest("/ingest/entries", &[], entry.to_string()).await.expect(202);
 }
 
-fn replace(path: &str, value: Value) -> Value {
+fn replace(path: &str, value: &Value) -> Value {
     json!([{"op": "replace", "path": path, "value": value}])
 }
 
@@ -61,13 +61,13 @@ async fn a_change_takes_effect_with_its_answer() {
     let path = subscribe(&app, &collector).await;
     ingest(&app, "1").await;
     assert_eq!(collector.next().await, "Splunk one");
-    app.admin("PATCH", &path, replace("/config/token", json!("two"))).await.expect(200);
+    app.admin("PATCH", &path, replace("/config/token", &json!("two"))).await.expect(200);
     ingest(&app, "2").await;
     assert_eq!(collector.next().await, "Splunk two");
-    app.admin("PATCH", &path, replace("/on", json!(false))).await.expect(200);
+    app.admin("PATCH", &path, replace("/on", &json!(false))).await.expect(200);
     ingest(&app, "3").await;
-    app.admin("PATCH", &path, replace("/config/token", json!("three"))).await.expect(200);
-    app.admin("PATCH", &path, replace("/on", json!(true))).await.expect(200);
+    app.admin("PATCH", &path, replace("/config/token", &json!("three"))).await.expect(200);
+    app.admin("PATCH", &path, replace("/on", &json!(true))).await.expect(200);
     // What came while it was off was not sent under an older token, and is not lost.
     assert_eq!(collector.next().await, "Splunk three");
     app.admin("DELETE", &path, Value::Null).await.expect(204);
@@ -85,7 +85,7 @@ async fn a_client_that_hangs_up_does_not_stop_the_deliveries() {
     let mut collector = Collector::start().await;
     let path = subscribe(&app, &collector).await;
     for polls in 1..16 {
-        let request = app.admin("PATCH", &path, replace("/name", json!(format!("n{polls}"))));
+        let request = app.admin("PATCH", &path, replace("/name", &json!(format!("n{polls}"))));
         drop_after(polls, request).await;
         ingest(&app, &polls.to_string()).await;
         assert_eq!(collector.next().await, "Splunk one", "after {polls} polls");
