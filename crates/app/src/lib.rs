@@ -9,6 +9,8 @@ mod ingest;
 mod readiness;
 mod settings;
 mod subscriptions;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tokens;
 
 use std::sync::Arc;

@@ -50,7 +50,7 @@ async fn a_token_works_from_the_moment_that_it_is_made_and_is_kept_only_as_a_has
     assert!(token.starts_with("api-") && token.len() >= 44, "{token}");
     for _ in 0..2 {
         app.call(&token, "GET", "/api/v2/integrations/datadog", Value::Null).await.expect(200);
-        app.clock.advance(Duration::from_secs(6));
+        app.server.clock.advance(Duration::from_secs(6));
     }
     let made = app.last_entry().await.to_string();
     assert!(made.contains("createAccessToken") && made.contains(&token[token.len() - 4..]), "{made}");
@@ -60,18 +60,18 @@ async fn a_token_works_from_the_moment_that_it_is_made_and_is_kept_only_as_a_has
 #[tokio::test]
 async fn the_first_start_makes_a_token_once_and_a_given_one_exists_whatever_else_does() {
     let app = TestApp::start().await;
-    let made = app.app.token_bootstrap(None).await.expect("works");
+    let made = app.server.app.token_bootstrap(None).await.expect("works");
     assert!(made.is_none(), "there is a token already");
     let given = domain::Secret::new("chosen-by-the-operator".to_owned());
     for _ in 0..2 {
-        assert!(app.app.token_bootstrap(Some(given.clone())).await.expect("works").is_none());
+        assert!(app.server.app.token_bootstrap(Some(given.clone())).await.expect("works").is_none());
     }
     app.call(given.expose(), "POST", "/api/v2/integrations/datadog", datadog()).await.expect(201);
     for bad in ["", "with blank", "Bearer x", "schlüssel"] {
-        assert!(app.app.token_bootstrap(Some(domain::Secret::new(bad.to_owned()))).await.is_err(), "{bad}");
+        assert!(app.server.app.token_bootstrap(Some(domain::Secret::new(bad.to_owned()))).await.is_err(), "{bad}");
     }
     let reader = app.token(Grant::Reader).await;
-    assert!(app.app.token_bootstrap(Some(domain::Secret::new(reader))).await.is_err());
+    assert!(app.server.app.token_bootstrap(Some(domain::Secret::new(reader))).await.is_err());
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn health_needs_no_token() {
         let reply = app.send(request("GET", path).body(Body::empty()).expect("a request")).await.expect(200);
         assert_eq!(reply.body, body);
     }
-    app.engine.stop(Duration::from_secs(1)).await;
+    app.server.stop_deliveries().await;
     let reply = app.send(request("GET", "/readyz").body(Body::empty()).expect("a request")).await.expect(503);
     assert_eq!(reply.body, json!({"status": "not ready", "problems": ["deliveries are not running"]}));
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
-use crate::support::{INSTANCE, Options, TestApp};
+use crate::support::{Options, TestApp};
 
 const PATH: &str = "/ingest/entries";
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
@@ -145,9 +145,9 @@ async fn malformed_bodies_tell_their_place_and_not_their_content() {
 #[tokio::test]
 async fn what_is_too_large_is_413() {
     let app = small(|options| {
-        options.app.entry_max_bytes = 1_000;
-        options.app.batch_max_entries = 3;
-        options.app.ingest_body_max_bytes = 5_000;
+        options.server.settings.entry_max_bytes = 1_000;
+        options.server.settings.batch_max_entries = 3;
+        options.server.settings.ingest_body_max_bytes = 5_000;
     })
     .await;
     let mut large = entry("a");
@@ -173,7 +173,7 @@ async fn what_is_too_large_is_413() {
 #[tokio::test]
 async fn the_documented_limits_are_the_real_ones() {
     let app = TestApp::start().await;
-    let settings = app.app.settings();
+    let settings = app.server.app.settings();
     assert_eq!(settings.ingest_body_max_bytes, 10 * 1024 * 1024);
     assert_eq!((settings.entry_max_bytes, settings.batch_max_entries), (256 * 1024, 10_000));
     assert_eq!((settings.name_max_chars, settings.tags_max, settings.tag_max_chars), (256, 100, 256));
@@ -226,7 +226,7 @@ async fn a_key_makes_a_batch_without_ids_repeatable() {
             app.ingest(path, &[("idempotency-key", bad)], body.clone()).await.expect_problem(400, "invalid_request");
         }
     }
-    app.clock.advance(std::time::Duration::from_secs(25 * 60 * 60));
+    app.server.clock.advance(std::time::Duration::from_secs(25 * 60 * 60));
     let later = app.ingest(path, &key, body).await.expect(202);
     assert_ne!(later.text, first.text);
 }
@@ -234,14 +234,14 @@ async fn a_key_makes_a_batch_without_ids_repeatable() {
 #[tokio::test]
 async fn entries_that_this_server_delivered_itself_are_refused() {
     let app = TestApp::start().await;
-    let via = format!("elsewhere, {INSTANCE}");
+    let via = format!("elsewhere, {}", app.server.app.settings().instance);
     app.ingest(PATH, &[("auditcast-via", via.as_str())], "[]").await.expect_problem(403, "forbidden");
     app.ingest(PATH, &[("auditcast-via", "elsewhere")], "[]").await.expect(202);
 }
 
 #[tokio::test]
 async fn a_full_disk_is_503_and_reads_go_on() {
-    let app = small(|options| options.store.disk_free_min_bytes = u64::MAX).await;
+    let app = small(|options| options.server.disk_free_min_bytes = u64::MAX).await;
     let reply = app.ingest(PATH, &[], entry("a").to_string()).await.expect_problem(503, "store_full");
     assert_eq!(reply.headers["retry-after"], "60");
     app.admin("GET", "/api/v2/integrations/datadog", Value::Null).await.expect(200);
@@ -252,7 +252,7 @@ async fn a_full_disk_is_503_and_reads_go_on() {
 async fn bodies_beyond_the_room_for_them_are_503() {
     let app = small(|options| {
         options.api.ingest_bodies_max = 1;
-        options.app.ingest_body_max_bytes = 1_000;
+        options.server.settings.ingest_body_max_bytes = 1_000;
     })
     .await;
     // Packed and unpacked it is more than there is room for.

@@ -1,9 +1,10 @@
 //! Each change writes its own entry, and no secret leaves.
 
+use app::testing::ManualClock;
 use domain::EntryDraft;
 use serde_json::{Value, json};
 
-use crate::support::{NOW, TestApp, datadog, splunk};
+use crate::support::{TestApp, datadog, splunk};
 
 fn id_of(path: &str) -> &str {
     path.rsplit('/').next().expect("an id")
@@ -18,7 +19,7 @@ async fn a_create_an_update_and_a_delete_each_record_themselves() {
     assert_eq!(created["accesses"], json!([{"action": "createIntegration", "resource": resource}]));
     assert_eq!((&created["kind"], &created["name"]), (&json!("integration"), &json!("Production flag changes")));
     assert_eq!(created["titleVerb"], "created the integration");
-    assert_eq!((&created["_origin"], &created["date"]), (&json!("system"), &json!(NOW)));
+    assert_eq!((&created["_origin"], &created["date"]), (&json!("system"), &json!(ManualClock::START)));
     assert_eq!(created["token"]["ending"], "0001");
     assert_eq!(created["target"]["resources"], json!([resource]));
     assert_eq!(created["target"]["_links"]["canonical"]["href"], path);

@@ -44,7 +44,7 @@ async fn list_holds_the_subscriptions_of_one_integration_oldest_first() {
     );
     app.create("splunk", splunk()).await;
     let first = app.create("datadog", datadog()).await;
-    app.clock.advance(std::time::Duration::from_secs(2));
+    app.server.clock.advance(std::time::Duration::from_secs(2));
     let second = app.create("datadog", datadog()).await;
     let list = app.admin("GET", LIST, Value::Null).await.expect(200);
     let items = list.body["items"].as_array().expect("a list");
@@ -271,7 +271,9 @@ async fn a_wrong_master_key_makes_configs_unreadable_and_changes_nothing() {
     let app = TestApp::start().await;
     let path = app.create("datadog", datadog()).await;
     let before = app.admin("GET", &path, Value::Null).await.text;
-    let app = app.restart(Options { master: [8; 32], ..Default::default() }).await;
+    let mut other_key = Options::default();
+    other_key.server.master = [8; 32];
+    let app = app.restart(other_key).await;
     let patch = json!([{"op": "replace", "path": "/name", "value": "n"}]);
     for (method, body) in [("GET", Value::Null), ("PATCH", patch)] {
         app.admin(method, &path, body).await.expect_problem(503, "service_unavailable");

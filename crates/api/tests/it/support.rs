@@ -1,87 +1,34 @@
 //! A whole server without sockets.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use app::{App, DEFAULT_ACCOUNT, Grant, Parts};
+use app::{
+    DEFAULT_ACCOUNT, Grant,
+    testing::{self, Server},
+};
 use axum::{
     Router,
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode},
 };
-use delivery::{
-    Engine, EngineSettings,
-    client::{AddressGuard, Client, ClientSettings, ConnectTo},
-    decide::Schedule,
-};
-use domain::{Clock, Entry, MasterKey, Secret, Sequence, Timestamp};
+use domain::{Entry, Secret};
 use http_body_util::BodyExt;
-use integrations::Catalogue;
 use serde_json::{Value, json};
-use store::{Store, StoreOptions};
-use tempfile::TempDir;
 use tower::ServiceExt;
 
 /// The admin token of every test server.
 pub(crate) const ADMIN: &str = "api-admin-of-the-tests-0001";
-/// The name by which the server knows its own deliveries.
-pub(crate) const INSTANCE: &str = "test-instance";
-/// What the clock says at first.
-pub(crate) const NOW: i64 = 1_790_000_000_000;
-
-/// A clock that only tests move.
-#[derive(Default)]
-pub(crate) struct FakeClock(AtomicI64);
-
-impl FakeClock {
-    pub(crate) fn advance(&self, duration: Duration) {
-        let millis = i64::try_from(duration.as_millis()).expect("is short");
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(NOW + self.0.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst).unsigned_abs())
-    }
-}
 
 /// How a test server differs from the usual one.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
-    pub(crate) master: [u8; 32],
-    pub(crate) store: StoreOptions,
-    pub(crate) app: app::Settings,
+    pub(crate) server: testing::Options,
     pub(crate) api: api::Settings,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            master: [7; 32],
-            store: StoreOptions { disk_free_min_bytes: 0, ..StoreOptions::default() },
-            app: app::Settings::new(INSTANCE),
-            api: api::Settings::default(),
-        }
-    }
-}
-
 pub(crate) struct TestApp {
-    pub(crate) app: Arc<App>,
-    pub(crate) store: Store,
-    pub(crate) clock: Arc<FakeClock>,
-    pub(crate) engine: Engine,
+    pub(crate) server: Server,
     router: Router,
-    directory: TempDir,
 }
 
 /// An answer.
@@ -122,71 +69,23 @@ impl TestApp {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        Self::on(tempfile::tempdir().expect("a directory"), options).await
+        Self::on(Server::start(options.server).await, options.api).await
     }
 
     /// Stops, and starts anew on the same data.
     pub(crate) async fn restart(self, options: Options) -> Self {
-        self.engine.stop(Duration::from_secs(1)).await;
-        self.store.close().await;
-        Self::on(self.directory, options).await
+        Self::on(self.server.restart(options.server).await, options.api).await
     }
 
-    async fn on(directory: TempDir, options: Options) -> Self {
-        let clock = Arc::new(FakeClock::default());
-        let dyn_clock: Arc<dyn Clock> = clock.clone();
-        let store = Store::open(directory.path(), options.store, Arc::clone(&dyn_clock)).expect("opens");
-        let keyring = Arc::new(store.keyring(Some(MasterKey::from_bytes(options.master))));
-        let catalogue = Arc::new(Catalogue::builtin().expect("loads"));
-        let client = Client::new(
-            ClientSettings {
-                connect_to: ConnectTo::default(),
-                extra_roots: Vec::new(),
-                connect_timeout: Duration::from_secs(1),
-                tls_timeout: Duration::from_secs(1),
-                first_byte_timeout: Duration::from_secs(1),
-                request_timeout: Duration::from_secs(1),
-                user_agent: "test".to_owned(),
-                via: INSTANCE.to_owned(),
-            },
-            AddressGuard::allowing(vec!["127.0.0.0/8".parse().expect("a range")]),
-            Arc::clone(&dyn_clock),
-        )
-        .expect("a client");
-        let account = store.account_ensure(DEFAULT_ACCOUNT, keyring.master()).await.expect("an account");
-        let settings = EngineSettings {
-            schedule: Schedule::default(),
-            window_max: 1,
-            permits: 8,
-            public_url: "https://audit.test".to_owned(),
-            default_account: Some(account.id),
-        };
-        let engine = Engine::new(
-            store.clone(),
-            Arc::clone(&catalogue),
-            Arc::clone(&keyring) as Arc<dyn domain::Keys>,
-            client,
-            Arc::clone(&dyn_clock),
-            settings,
-        );
-        let parts = Parts {
-            store: store.clone(),
-            catalogue,
-            keyring,
-            engine: engine.clone(),
-            clock: dyn_clock,
-            settings: options.app,
-        };
-        let app = App::new(parts);
-        app.token_bootstrap(Some(Secret::new(ADMIN.to_owned()))).await.expect("a token");
-        engine.start().await.expect("starts");
-        let router = api::router(Arc::clone(&app), options.api);
-        Self { app, store, clock, engine, router, directory }
+    async fn on(server: Server, settings: api::Settings) -> Self {
+        server.app.token_bootstrap(Some(Secret::new(ADMIN.to_owned()))).await.expect("a token");
+        let router = api::router(Arc::clone(&server.app), settings);
+        Self { server, router }
     }
 
     /// A token with this grant.
     pub(crate) async fn token(&self, grant: Grant) -> String {
-        let value = self.app.token_create(DEFAULT_ACCOUNT, "of a test", &grant).await.expect("a token");
+        let value = self.server.app.token_create(DEFAULT_ACCOUNT, "of a test", &grant).await.expect("a token");
         value.expose().to_owned()
     }
 
@@ -238,8 +137,7 @@ impl TestApp {
 
     /// All entries of the log of the account `default`.
     pub(crate) async fn entries(&self) -> Vec<Arc<Entry>> {
-        let account = self.store.account_by_name(DEFAULT_ACCOUNT).await.expect("reads").expect("is there");
-        self.store.entry_page(account.id, Sequence(0), 1_000, usize::MAX).await.expect("reads")
+        self.server.entries().await
     }
 
     /// The newest entry as JSON.

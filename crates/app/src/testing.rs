@@ -1,0 +1,152 @@
+//! A whole server without HTTP, for the tests of the crates above. Only with the feature `testing`.
+//!
+//! It panics where a test could not go on.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use delivery::{
+    Engine, EngineSettings,
+    client::{AddressGuard, Client, ClientSettings, ConnectTo},
+    decide::Schedule,
+};
+use domain::{Clock, Entry, MasterKey, Sequence, Timestamp};
+use integrations::Catalogue;
+use store::{Store, StoreOptions};
+use tempfile::TempDir;
+
+use crate::{App, DEFAULT_ACCOUNT, Parts, Settings};
+
+/// A clock that only tests move.
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// What the wall clock says at first, in milliseconds.
+    pub const START: i64 = 1_790_000_000_000;
+
+    /// Moves the wall clock and the monotonic one.
+    pub fn advance(&self, duration: Duration) {
+        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(Self::START + self.0.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+/// How a server differs from the usual one.
+#[derive(Clone)]
+pub struct Options {
+    /// The key that wraps the data keys.
+    pub master: [u8; 32],
+    /// Free bytes of the disk below which entries are refused.
+    pub disk_free_min_bytes: u64,
+    /// Limits, and the name of the server.
+    pub settings: Settings,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { master: [7; 32], disk_free_min_bytes: 0, settings: Settings::new("test-instance") }
+    }
+}
+
+/// A running server with the built-in integrations and data of its own. Its deliveries reach
+/// this machine and nothing that the test does not name.
+pub struct Server {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// The time.
+    pub clock: Arc<ManualClock>,
+    store: Store,
+    engine: Engine,
+    directory: TempDir,
+}
+
+impl Server {
+    /// A server on an empty data directory; the account `default` exists, no token does.
+    pub async fn start(options: Options) -> Self {
+        Self::on(tempfile::tempdir().expect("a test gets a directory"), options).await
+    }
+
+    /// Stops, and starts anew on the same data.
+    pub async fn restart(self, options: Options) -> Self {
+        self.stop_deliveries().await;
+        self.store.close().await;
+        Self::on(self.directory, options).await
+    }
+
+    /// Ends the deliveries; all else goes on.
+    pub async fn stop_deliveries(&self) {
+        self.engine.stop(Duration::from_secs(1)).await;
+    }
+
+    /// The first thousand entries of the account `default`, with those of the server itself.
+    pub async fn entries(&self) -> Vec<Arc<Entry>> {
+        let account = self.store.account_by_name(DEFAULT_ACCOUNT).await.expect("the store reads");
+        let account = account.expect("the start made the account");
+        self.store.entry_page(account.id, Sequence(0), 1_000, usize::MAX).await.expect("the store reads")
+    }
+
+    async fn on(directory: TempDir, options: Options) -> Self {
+        let clock = Arc::new(ManualClock(AtomicI64::new(0)));
+        let as_clock: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
+        let store_options =
+            StoreOptions { disk_free_min_bytes: options.disk_free_min_bytes, ..StoreOptions::default() };
+        let store = Store::open(directory.path(), store_options, Arc::clone(&as_clock)).expect("the store opens");
+        let keyring = Arc::new(store.keyring(Some(MasterKey::from_bytes(options.master))));
+        let account = store.account_ensure(DEFAULT_ACCOUNT, keyring.master()).await.expect("the store writes");
+        let catalogue = Arc::new(Catalogue::builtin().expect("the built-in integrations load"));
+        let engine_settings = EngineSettings {
+            schedule: Schedule::default(),
+            window_max: 1,
+            permits: 8,
+            public_url: "https://audit.test".to_owned(),
+            default_account: Some(account.id),
+        };
+        let engine = Engine::new(
+            store.clone(),
+            Arc::clone(&catalogue),
+            Arc::clone(&keyring) as Arc<dyn domain::Keys>,
+            client(&options.settings.instance, Arc::clone(&as_clock)),
+            Arc::clone(&as_clock),
+            engine_settings,
+        );
+        engine.start().await.expect("the deliveries start");
+        let app = App::new(Parts {
+            store: store.clone(),
+            catalogue,
+            keyring,
+            engine: engine.clone(),
+            clock: as_clock,
+            settings: options.settings,
+        });
+        Self { app, clock, store, engine, directory }
+    }
+}
+
+fn client(instance: &str, clock: Arc<dyn Clock>) -> Client {
+    let settings = ClientSettings {
+        connect_to: ConnectTo::default(),
+        extra_roots: Vec::new(),
+        connect_timeout: Duration::from_secs(1),
+        tls_timeout: Duration::from_secs(1),
+        first_byte_timeout: Duration::from_secs(1),
+        request_timeout: Duration::from_secs(1),
+        user_agent: "test".to_owned(),
+        via: instance.to_owned(),
+    };
+    let this_machine = vec!["127.0.0.0/8".parse().expect("is a range")];
+    Client::new(settings, AddressGuard::allowing(this_machine), clock).expect("the public roots are roots")
+}
