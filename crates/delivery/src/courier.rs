@@ -6,8 +6,6 @@
 
 mod detail;
 mod results;
-#[cfg(test)]
-mod simulation;
 mod starts;
 #[cfg(test)]
 mod tests;
@@ -52,8 +50,8 @@ pub struct Courier {
     // Accepted requests since the window last grew.
     round: u32,
     is_proven: bool,
-    // Counts revisions within this process: what came of an older one says nothing of this one.
-    epoch: u64,
+    // What came of an older revision says nothing of this one.
+    revision: u64,
     last_stamp: Option<Timestamp>,
     health: Health,
     flow: Flow,
@@ -169,7 +167,7 @@ pub struct Load {
     pub entries: Vec<Arc<Entry>>,
     /// Whether its acceptance ends a hold or a suspension.
     pub is_probe: bool,
-    epoch: u64,
+    revision: u64,
 }
 
 /// What came of a load.
@@ -213,7 +211,7 @@ pub struct Died {
 
 impl Courier {
     /// A courier that has judged everything up to `frontier` and holds nothing.
-    pub fn new(frontier: Sequence, pacing: Pacing) -> Self {
+    pub fn new(frontier: Sequence, revision: u64, pacing: Pacing) -> Self {
         Self {
             frontier,
             holes: BTreeMap::new(),
@@ -226,7 +224,7 @@ impl Courier {
             pacing,
             round: 0,
             is_proven: false,
-            epoch: 0,
+            revision,
             last_stamp: None,
             health: Health::default(),
             flow: Flow::Flowing,
@@ -251,6 +249,11 @@ impl Courier {
     /// Entries judged and not settled.
     pub fn unsettled(&self) -> usize {
         self.holes.len()
+    }
+
+    /// Whether an entry was judged and has no fate yet.
+    pub fn holds(&self, sequence: Sequence) -> bool {
+        self.holes.contains_key(&sequence)
     }
 
     /// Requests that have been taken and not finished.
@@ -368,7 +371,7 @@ impl Courier {
 
     /// Starts anew under another revision: every unsettled entry is judged again. Only a wait
     /// that the destination asked for stays.
-    pub fn revise(&mut self, pacing: Pacing) {
+    pub fn revise(&mut self, revision: u64, pacing: Pacing) {
         self.unload();
         for hole in self.holes.values_mut() {
             hole.tries = EntryTries::default();
@@ -376,7 +379,7 @@ impl Courier {
             hole.due = None;
         }
         self.pacing = pacing;
-        self.epoch += 1;
+        self.revision = revision;
         self.health = Health::default();
         self.restart_window();
         self.flow = match std::mem::replace(&mut self.flow, Flow::Flowing) {

@@ -1,6 +1,6 @@
 //! Performs what the couriers choose: reads the log, sends, waits, writes the journal.
 
-mod attempt;
+pub(crate) mod attempt;
 mod change;
 mod due;
 mod read_ahead;
@@ -21,11 +21,12 @@ use store::{JournalWrite, Store, Subscription};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    account::Account,
     client::Client,
     courier::{Courier, Flow, Now},
     decide::{Jitter, Schedule},
     journal::Journal,
-    lane::{Account, Lane, Mode, Spec},
+    lane::{Lane, Mode, Spec},
     matcher,
     permits::Permits,
     send::{OpenConfig, Targets},
@@ -248,7 +249,7 @@ impl Inner {
         let matched = account.lock().matched;
         let made = self.spec(subscription).and_then(|spec| {
             let pacing = spec.pacing(self.settings.window_max);
-            let courier = Courier::restore(&progress, matched, pacing, self.now())?;
+            let courier = Courier::restore(&progress, matched, subscription.revision, pacing, self.now())?;
             Ok(Arc::new(Lane::new(account.id, id, spec, courier)))
         });
         match made {
@@ -308,7 +309,7 @@ impl Inner {
         }
         let now = self.clock.monotonic();
         let mut state = lane.lock();
-        if !matches!(state.mode, Mode::Attached | Mode::Reading) {
+        if !state.listens() {
             return;
         }
         let batch = state.spec.batch;
@@ -366,7 +367,7 @@ impl Inner {
         let last = self.store.entry_last_sequence(subscription.account).await?;
         let matched = account.lock().matched;
         let pacing = crate::courier::Pacing { window_max: 1, ordered: false };
-        let courier = Courier::restore(&progress, matched, pacing, self.now()).map_err(|text| {
+        let courier = Courier::restore(&progress, matched, subscription.revision, pacing, self.now()).map_err(|text| {
             tracing::error!(subscription = %subscription.id, text, "the stored progress cannot be read");
             store::Error::Conflict
         })?;

@@ -16,8 +16,9 @@ use store::{DeadLetter, JournalWrite, Store};
 use tokio::sync::{Notify, watch};
 
 use crate::{
+    account::Account,
     courier::Mark,
-    lane::{Account, Lane, Mode},
+    lane::{Lane, Mode},
 };
 
 /// Outcomes that wait to be written down, at most this long or this many.
@@ -37,7 +38,7 @@ pub(crate) struct Journal {
 }
 
 /// What one write has taken of one account, to be given back when it fails.
-struct Taken {
+pub(crate) struct Taken {
     account: Arc<Account>,
     lanes: Vec<(Arc<Lane>, Mark, Vec<DeadLetter>)>,
 }
@@ -125,34 +126,46 @@ impl Journal {
         {
             tracing::error!(error = &error as &dyn std::error::Error, "the journal was not written; it is tried again");
             self.failing.store(true, Ordering::Relaxed);
-            taken.into_iter().for_each(|taken| self.give_back(taken));
+            for taken in taken {
+                let account = Arc::clone(&taken.account);
+                taken.give_back();
+                self.note_account(&account);
+            }
             return false;
         }
         self.failing.store(false, Ordering::Relaxed);
-        for (lane, mark, _) in taken.into_iter().flat_map(|taken| taken.lanes) {
-            lane.lock().courier.journaled(mark);
-            after_write(&lane);
-        }
+        taken.into_iter().flat_map(Taken::written).for_each(|lane| after_write(&lane));
         self.written.send_replace(asked);
         true
     }
 
-    fn give_back(&self, taken: Taken) {
-        let mut state = taken.account.lock();
-        for (lane, _, mut dead) in taken.lanes {
+}
+
+impl Taken {
+    /// The write failed: all of it is to be written again.
+    pub(crate) fn give_back(self) {
+        let mut state = self.account.lock();
+        for (lane, _, mut dead) in self.lanes {
             let mut lane_state = lane.lock();
             dead.append(&mut lane_state.dead);
             lane_state.dead = dead;
             drop(lane_state);
             state.soil(&lane);
         }
-        drop(state);
-        self.note_account(&taken.account);
+    }
+
+    /// The write is safe; gives back the lanes that it was about.
+    pub(crate) fn written(self) -> Vec<Arc<Lane>> {
+        let lanes = self.lanes.into_iter().map(|(lane, mark, _)| {
+            lane.lock().courier.journaled(mark);
+            lane
+        });
+        lanes.collect()
     }
 }
 
 /// Takes the account's position and the progress of its dirty lanes as they are at one moment.
-fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
+pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
     let mut state = account.lock();
     let dirty = std::mem::take(&mut state.dirty);
     let mut write = JournalWrite {

@@ -1,18 +1,17 @@
 //! One subscription in the engine: what it is, how far it is, how it hears of entries.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use domain::{AccountId, Sequence, SubscriptionId};
+use domain::{AccountId, Entry, Sequence, SubscriptionId};
 use integrations::{BatchLimits, Integration};
 use parking_lot::{Mutex, MutexGuard};
-use policy::{Policy, PolicyIndex};
+use policy::Policy;
 use store::DeadLetter;
 
-use crate::courier::{Courier, Pacing};
+use crate::courier::{Courier, Flow, Load, Pacing};
 
 /// What a request needs to know of its subscription, as one revision has it.
 pub(crate) struct Spec {
@@ -34,6 +33,10 @@ impl Spec {
             // Requests that have to keep a distance gain nothing from waiting side by side.
             Some(pace) => Pacing { window_max: 1, ordered: pace.ordered() },
         }
+    }
+
+    fn judge(&self, page: &[Arc<Entry>]) -> Vec<bool> {
+        page.iter().map(|entry| self.policy.allows(entry.facts().accesses())).collect()
     }
 }
 
@@ -82,69 +85,72 @@ impl Lane {
     pub(crate) fn lock(&self) -> MutexGuard<'_, LaneState> {
         self.state.lock()
     }
-}
 
-/// The subscriptions of one account that are on, and how far they have been matched together.
-pub(crate) struct Account {
-    pub(crate) id: AccountId,
-    /// Held while a subscription is taken up anew, so that none is taken up twice.
-    pub(crate) reloads: tokio::sync::Mutex<()>,
-    state: Mutex<AccountState>,
-}
-
-pub(crate) struct AccountState {
-    /// Up to here the attached subscriptions were matched.
-    pub(crate) matched: Sequence,
-    /// The policies of the attached subscriptions.
-    pub(crate) index: PolicyIndex<SubscriptionId>,
-    pub(crate) lanes: HashMap<SubscriptionId, Arc<Lane>>,
-    /// Subscriptions whose progress changed since it was last written down. It stands beside
-    /// `matched`, so that no write has the one without the other: a subscription that counts
-    /// as caught up would lose what it was just given.
-    pub(crate) dirty: HashMap<SubscriptionId, Arc<Lane>>,
-    /// Subscriptions that stand ahead of `matched` and wait until it reaches them.
-    pub(crate) ahead: Vec<Arc<Lane>>,
-}
-
-impl Account {
-    pub(crate) fn new(id: AccountId, matched: Sequence) -> Self {
-        let state = AccountState {
-            matched,
-            index: PolicyIndex::new(),
-            lanes: HashMap::new(),
-            dirty: HashMap::new(),
-            ahead: Vec::new(),
-        };
-        Self { id, reloads: tokio::sync::Mutex::default(), state: Mutex::new(state) }
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, AccountState> {
-        self.state.lock()
-    }
-}
-
-impl AccountState {
-    /// Lets the matcher bring entries to `lane`, which stands where the account stands.
-    pub(crate) fn attach(&mut self, lane: &Arc<Lane>, state: &mut LaneState) {
-        state.mode = Mode::Attached;
-        self.index.insert(lane.id, Arc::clone(&state.spec.policy));
-        self.soil(lane);
-    }
-
-    /// Gives `lane` a frontier of its own, in `mode`.
-    pub(crate) fn detach(&mut self, lane: &Arc<Lane>, state: &mut LaneState, mode: Mode) {
-        if state.mode == Mode::Attached {
-            self.index.remove(&lane.id);
-            state.courier.pass_to(self.matched);
+    /// Whether a request may start under the revision of `spec`; keeps the first `count`
+    /// entries of it.
+    ///
+    /// This is the last look before the request starts: once a change was answered, no request
+    /// of the revision before it gets past here.
+    pub(crate) fn may_still_start(&self, spec: &Spec, load: &mut Load, count: usize) -> bool {
+        let mut state = self.lock();
+        // A stop that came meanwhile is obeyed, too.
+        let stopped = !load.is_probe && *state.courier.flow() != Flow::Flowing;
+        if !state.listens() || stopped || state.spec.revision != spec.revision {
+            state.courier.put_back(load);
+            return false;
         }
-        state.mode = mode;
-        self.soil(lane);
+        state.courier.put_back_rest(load, count);
+        true
     }
 
-    /// Takes note that the lane's progress has changed.
-    pub(crate) fn soil(&mut self, lane: &Arc<Lane>) {
-        if !self.dirty.contains_key(&lane.id) {
-            self.dirty.insert(lane.id, Arc::clone(lane));
+    /// Brings unread entries: `page` is what the log has of the neighbours `holes`.
+    pub(crate) fn read_holes(&self, spec: &Spec, holes: &[Sequence], page: &[Arc<Entry>]) {
+        let judged = spec.judge(page);
+        let mut state = self.lock();
+        if state.spec.revision != spec.revision {
+            return;
         }
+        for (entry, matches) in page.iter().zip(judged) {
+            state.courier.read(entry, matches);
+        }
+        // What the page should have and has not is no longer in the log. A page can end early.
+        let end = page.last().map(|entry| entry.sequence).or(holes.first().copied());
+        for gone in holes.iter().filter(|hole| Some(**hole) <= end) {
+            state.courier.expire(*gone);
+        }
+    }
+
+    /// Takes up what the log has after `frontier`, up to `matched`.
+    pub(crate) fn read_page(&self, spec: &Spec, frontier: Sequence, matched: Sequence, page: &[Arc<Entry>]) {
+        let end = page.partition_point(|entry| entry.sequence <= matched);
+        let page = &page[..end];
+        let judged = spec.judge(page);
+        let mut state = self.lock();
+        let is_stale = state.spec.revision != spec.revision
+            || state.mode != Mode::Reading
+            || state.courier.frontier() != frontier;
+        if is_stale {
+            return;
+        }
+        if page.is_empty() {
+            // The log has none up to where the others stand: retention took them.
+            state.courier.pass_to(matched);
+        }
+        for (entry, matches) in page.iter().zip(judged) {
+            if !matches {
+                state.courier.pass_to(entry.sequence);
+            } else if state.courier.has_room() {
+                state.courier.accept(Arc::clone(entry));
+            } else {
+                break;
+            }
+        }
+    }
+}
+
+impl LaneState {
+    /// Whether it may send.
+    pub(crate) fn listens(&self) -> bool {
+        matches!(self.mode, Mode::Attached | Mode::Reading)
     }
 }

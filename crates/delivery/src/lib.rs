@@ -4,6 +4,7 @@
 //! subscription does next by the pure [`courier::Courier`]; the engine performs both.
 //! Deliberately absent: a queue beside the log, order between subscriptions, SQL.
 
+mod account;
 pub mod client;
 pub mod courier;
 pub mod decide;
@@ -14,6 +15,8 @@ mod matcher;
 mod outcome;
 mod permits;
 mod send;
+#[cfg(test)]
+mod simulation;
 mod status;
 
 pub use engine::{Engine, EngineHealth, EngineSettings};

@@ -1,18 +1,15 @@
 //! Brings each committed entry to the subscriptions whose policies want it, once per entry.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::Arc,
     time::Duration,
 };
 
-use domain::{AccountId, Entry, EntryFacts, Sequence};
+use domain::{AccountId, Entry, Sequence};
 use store::CommittedEntries;
 
-use crate::{
-    engine::Inner,
-    lane::{Account, Lane, Mode},
-};
+use crate::{account::Account, engine::Inner};
 
 /// Entries of one page of the log, and the most that are matched under one lock.
 pub(crate) const PAGE_ENTRIES: usize = 256;
@@ -97,37 +94,7 @@ fn at_hand(entries: &[Arc<Entry>], matched: Sequence) -> Option<&[Arc<Entry>]> {
 
 /// Matches the entries of one page; says how many they were.
 fn match_page(engine: &Arc<Inner>, account: &Arc<Account>, page: &[Arc<Entry>]) -> usize {
-    // Reading the entries takes most of the time, and needs no lock.
-    let facts: Vec<EntryFacts> = page.iter().map(|entry| entry.facts()).collect();
-    let mut woken: HashSet<_> = HashSet::new();
-    let mut lanes: Vec<Arc<Lane>> = Vec::new();
-    let mut wanted = Vec::new();
-    {
-        let mut state = account.lock();
-        for (entry, facts) in page.iter().zip(&facts) {
-            // A gap after the matched position is what retention took.
-            if entry.sequence <= state.matched {
-                continue;
-            }
-            state.index.matches(facts.accesses(), &mut wanted);
-            for id in wanted.drain(..) {
-                let Some(lane) = state.lanes.get(&id).map(Arc::clone) else { continue };
-                let mut lane_state = lane.lock();
-                if lane_state.mode == Mode::Attached && lane_state.courier.has_room() {
-                    lane_state.courier.accept(Arc::clone(entry));
-                } else {
-                    // It reads on from the log by itself, beginning with this entry.
-                    state.detach(&lane, &mut lane_state, Mode::Reading);
-                }
-                drop(lane_state);
-                if woken.insert(id) {
-                    state.soil(&lane);
-                    lanes.push(lane);
-                }
-            }
-            state.matched = entry.sequence;
-        }
-    }
+    let lanes = account.give(page);
     engine.journal.note_account(account);
     lanes.iter().for_each(|lane| engine.pump(lane));
     engine.wake_ahead(account);

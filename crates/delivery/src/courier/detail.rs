@@ -20,6 +20,9 @@ const HOLES_STORED_MAX: u64 = 2 * super::HOLES_MAX as u64;
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Detail {
+    /// The revision that this is the progress of.
+    #[serde(rename = "v")]
+    revision: u64,
     /// First and last of each run of unsettled entries.
     #[serde(rename = "h", skip_serializing_if = "Vec::is_empty")]
     holes: Vec<(u64, u64)>,
@@ -72,19 +75,25 @@ impl Courier {
         Progress { frontier: (!is_caught_up).then_some(self.frontier), counts: self.counts, detail: self.detail() }
     }
 
-    /// The courier that wrote `progress`; `matched` is where its account stands.
+    /// The courier that wrote `progress`, under `revision`; `matched` is where its account stands.
     ///
     /// A detail that cannot be read is a defect; what is lost with it is the memory of
     /// unsettled entries, so the engine refuses to go on with it.
     ///
     /// # Errors
     /// The text of the parser.
-    pub fn restore(progress: &Progress, matched: Sequence, pacing: Pacing, now: Now) -> Result<Self, String> {
+    pub fn restore(
+        progress: &Progress,
+        matched: Sequence,
+        revision: u64,
+        pacing: Pacing,
+        now: Now,
+    ) -> Result<Self, String> {
         let detail: Detail = match progress.detail.as_str() {
             "" => Detail::default(),
             text => serde_json::from_str(text).map_err(|error| error.to_string())?,
         };
-        let mut courier = Self::new(progress.frontier.unwrap_or(matched), pacing);
+        let mut courier = Self::new(progress.frontier.unwrap_or(matched), revision, pacing);
         courier.counts = progress.counts;
         for (first, last) in detail.holes {
             // No more than were ever held, so that a damaged text cannot fill the memory.
@@ -114,6 +123,9 @@ impl Courier {
             last_error: detail.last_error.map(Timestamp::from_millis),
             errors: detail.errors,
         };
+        if detail.revision != revision {
+            courier.revise(revision, pacing);
+        }
         Ok(courier)
     }
 
@@ -125,6 +137,7 @@ impl Courier {
         };
         let Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes, .. } = self.health;
         let detail = Detail {
+            revision: self.revision,
             holes: self.hole_runs(),
             tries: self.tries(),
             wait,

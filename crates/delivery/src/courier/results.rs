@@ -43,7 +43,7 @@ impl Courier {
         let attempt = Attempt {
             load,
             sent: results.own.iter().filter(|own| own.is_none()).count(),
-            counts: load.epoch == self.epoch && (was_flowing || load.is_probe),
+            counts: load.revision == self.revision && (was_flowing || load.is_probe),
             standing: self.standing(),
             probes: self.health.probes,
             now,
@@ -121,10 +121,10 @@ impl Courier {
         let next = decide(outcome, &hole.tries, &health, schedule, jitter);
         let asked = matches!(outcome, Outcome::Throttled { retry_after: Some(_), .. });
         match next {
-            Next::Settle(Fate::Dead(_)) if !counts => self.give_back(entry.sequence, load.epoch),
+            Next::Settle(Fate::Dead(_)) if !counts => self.give_back(entry.sequence, load.revision),
             Next::Settle(fate) => return self.settle(entry, fate, now),
             _ if !counts => {
-                self.give_back(entry.sequence, load.epoch);
+                self.give_back(entry.sequence, load.revision);
                 if let Outcome::Throttled { retry_after: Some(wait), reason } = outcome {
                     self.extend((*wait).min(schedule.retry_after_max), reason, now);
                 }
@@ -135,11 +135,11 @@ impl Courier {
                 self.wait_alone(entry, now, after, batch_max);
             }
             Next::Hold { after } => {
-                self.give_back(entry.sequence, load.epoch);
+                self.give_back(entry.sequence, load.revision);
                 self.stop(after, asked, reason_of(outcome), now, Flow::Holding);
             }
             Next::Suspend { after } => {
-                self.give_back(entry.sequence, load.epoch);
+                self.give_back(entry.sequence, load.revision);
                 self.stop(after, asked, reason_of(outcome), now, Flow::Suspended);
                 self.health.probes = health.probes.saturating_add(1);
             }
@@ -173,7 +173,7 @@ impl Courier {
         if let Some(hole) = self.holes.get_mut(&entry.sequence) {
             hole.batch_max = (attempt.sent / 2).max(1);
         }
-        self.give_back(entry.sequence, attempt.load.epoch);
+        self.give_back(entry.sequence, attempt.load.revision);
     }
 
     /// Lets one entry wait while others go on, and be tried again with at most `batch_max`.

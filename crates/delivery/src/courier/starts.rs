@@ -25,14 +25,14 @@ impl Courier {
             return None;
         }
         self.in_flight += 1;
-        Some(Load { entries, is_probe: self.flow != Flow::Flowing, epoch: self.epoch })
+        Some(Load { entries, is_probe: self.flow != Flow::Flowing, revision: self.revision })
     }
 
     /// Gives back the entries of a request that was taken and did not start.
     pub fn put_back(&mut self, load: &Load) {
         self.in_flight -= 1;
         for entry in &load.entries {
-            self.give_back(entry.sequence, load.epoch);
+            self.give_back(entry.sequence, load.revision);
         }
     }
 
@@ -40,7 +40,7 @@ impl Courier {
     /// others of it start.
     pub fn put_back_rest(&mut self, load: &mut Load, count: usize) {
         for entry in load.entries.drain(count.min(load.entries.len())..) {
-            self.give_back(entry.sequence, load.epoch);
+            self.give_back(entry.sequence, load.revision);
         }
     }
 
@@ -61,8 +61,8 @@ impl Courier {
     }
 
     /// An entry that was in flight and has no fate. A newer revision judges it again.
-    pub(super) fn give_back(&mut self, sequence: Sequence, epoch: u64) {
-        if epoch == self.epoch {
+    pub(super) fn give_back(&mut self, sequence: Sequence, revision: u64) {
+        if revision == self.revision {
             self.park(sequence);
         } else if let Some(hole) = self.holes.get_mut(&sequence) {
             self.loaded_bytes -= hole.take_bytes();

@@ -23,7 +23,7 @@ struct Scene {
 
 impl Scene {
     fn new(pacing: Pacing, entries: u64) -> Self {
-        let mut scene = Self { courier: Courier::new(Sequence(0), pacing), now: Duration::ZERO };
+        let mut scene = Self { courier: Courier::new(Sequence(0), 1, pacing), now: Duration::ZERO };
         scene.bring(1, entries);
         scene
     }
@@ -80,7 +80,7 @@ impl Scene {
     fn restart(&self, wall: Timestamp) -> Self {
         let progress = self.courier.progress(false);
         let now = Now { monotonic: Duration::ZERO, wall };
-        let courier = Courier::restore(&progress, Sequence(0), PACING, now).expect("the detail is whole");
+        let courier = Courier::restore(&progress, Sequence(0), 1, PACING, now).expect("the detail is whole");
         assert_eq!(courier.progress(false).frontier, progress.frontier);
         Self { courier, now: Duration::ZERO }
     }
@@ -209,7 +209,7 @@ fn an_edit_ends_every_wait_but_one_that_the_destination_asked_for() {
         let load = scene.take(SINGLE);
         scene.end(&load, &outcome);
         scene.journal();
-        scene.courier.revise(PACING);
+        scene.courier.revise(2, PACING);
         scene.read_all();
         assert_eq!(scene.takes_nothing(), stays, "{outcome:?}");
     }
@@ -464,10 +464,23 @@ fn a_restart_brings_back_what_was_written_and_no_wait_grows() {
 }
 
 #[test]
+fn a_progress_of_an_older_revision_starts_anew() {
+    let mut scene = Scene::new(PACING, 3);
+    let load = scene.take(SINGLE);
+    scene.end(&load, &wrong());
+    let progress = scene.courier.progress(false);
+    let at = now(Duration::ZERO);
+    let same = Courier::restore(&progress, Sequence(0), 1, PACING, at).expect("is whole");
+    assert!(matches!(same.flow(), Flow::Suspended(_)));
+    let newer = Courier::restore(&progress, Sequence(0), 2, PACING, at).expect("is whole");
+    assert_eq!((newer.flow(), newer.unsettled()), (&Flow::Flowing, 3));
+}
+
+#[test]
 fn a_detail_that_cannot_be_is_an_error() {
     for detail in ["{", r#"{"h":[[1,18446744073709551615]]}"#, r#"{"h":[[5,4]]}"#, r#"{"h":[[20,21]]}"#] {
         let progress = Progress { frontier: Some(Sequence(10)), counts: Counts::default(), detail: detail.to_owned() };
-        assert!(Courier::restore(&progress, Sequence(0), PACING, now(Duration::ZERO)).is_err(), "{detail}");
+        assert!(Courier::restore(&progress, Sequence(0), 1, PACING, now(Duration::ZERO)).is_err(), "{detail}");
     }
 }
 
@@ -491,7 +504,7 @@ fn what_was_in_flight_under_an_older_revision_is_judged_again() {
     for put_back in [true, false] {
         let (mut scene, loads) = in_flight(3);
         let stops = scene.courier.mark().stops;
-        scene.courier.revise(PACING);
+        scene.courier.revise(2, PACING);
         if put_back {
             loads.iter().for_each(|load| scene.courier.put_back(load));
         } else {

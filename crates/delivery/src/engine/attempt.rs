@@ -10,8 +10,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::Inner;
 use crate::{
-    courier::{Died, Flow, Load, Results, Sent},
-    lane::{Account, Lane, Mode, Spec},
+    courier::{Died, Load, Results, Sent},
+    lane::{Lane, Spec},
     outcome::{Outcome, Reason},
     send::{self, OpenConfig, Read, Target},
 };
@@ -112,21 +112,12 @@ impl Inner {
         Moment { now: self.clock.now(), not_before: not_before.map(|last| last.plus(spacing)) }
     }
 
-    /// Whether the request may start under this revision; keeps the first `count` entries.
-    ///
-    /// This is the last look before the request starts: once a change was answered, no request
-    /// of the revision before it gets past here.
     fn may_still_start(&self, lane: &Lane, spec: &Spec, load: &mut Load, count: usize) -> bool {
-        let mut state = lane.lock();
-        let delivers = matches!(state.mode, Mode::Attached | Mode::Reading);
-        // A hold that came meanwhile is obeyed, too.
-        let stopped = !load.is_probe && *state.courier.flow() != Flow::Flowing;
-        if !delivers || stopped || state.spec.revision != spec.revision || self.is_stopping() {
-            state.courier.put_back(load);
+        if self.is_stopping() {
+            lane.lock().courier.put_back(load);
             return false;
         }
-        state.courier.put_back_rest(load, count);
-        true
+        lane.may_still_start(spec, load, count)
     }
 
     async fn finish(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Spec, load: Load, attempted: Attempted) {
@@ -164,7 +155,7 @@ impl Inner {
         // Loaded long ago: the lane came from it.
         let Ok(account) = self.account(lane.account).await else { return };
         if stopped {
-            stop(&account, lane);
+            account.rest(lane);
         }
         self.journal.note_lane(&account, lane, entries);
         if stopped {
@@ -173,19 +164,7 @@ impl Inner {
     }
 }
 
-/// A subscription that waits hears of no entries and keeps none in memory.
-fn stop(account: &Account, lane: &Arc<Lane>) {
-    let mut account_state = account.lock();
-    let mut state = lane.lock();
-    if state.mode == Mode::Attached {
-        account_state.detach(lane, &mut state, Mode::Reading);
-    }
-    if *state.courier.flow() != Flow::Flowing {
-        state.courier.unload();
-    }
-}
-
-fn dead_letter(lane: &Lane, died: Died, now: Timestamp) -> DeadLetter {
+pub(crate) fn dead_letter(lane: &Lane, died: Died, now: Timestamp) -> DeadLetter {
     DeadLetter {
         subscription: lane.id,
         sequence: died.entry.sequence,

@@ -6,7 +6,7 @@ use domain::{AccountId, SubscriptionId};
 use store::Subscription;
 
 use super::{Engine, Inner};
-use crate::lane::{Account, Lane, Mode};
+use crate::{account::Account, lane::Lane};
 
 /// After a failed look into the store, before the next.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -21,11 +21,7 @@ impl Engine {
         let account = self.inner.account(account).await?;
         let lane = account.lock().lanes.get(&id).map(Arc::clone);
         let Some(lane) = lane else { return Ok(()) };
-        {
-            let mut state = account.lock();
-            let mut lane_state = lane.lock();
-            state.detach(&lane, &mut lane_state, Mode::Frozen);
-        }
+        account.freeze(&lane);
         self.inner.journal.note_account(&account);
         self.inner.journal.sync().await;
         Ok(())
@@ -63,14 +59,7 @@ impl Inner {
         let lane = account.lock().lanes.get(&id).map(Arc::clone);
         match (stored, lane) {
             (None, None) => {}
-            (None, Some(lane)) => {
-                let mut state = account.lock();
-                let mut lane_state = lane.lock();
-                state.detach(&lane, &mut lane_state, Mode::Gone);
-                // Requests in flight hold the lane, and what comes of them is still journaled.
-                state.lanes.remove(&id);
-                lane_state.courier.unload();
-            }
+            (None, Some(lane)) => account.remove(&lane),
             (Some(subscription), Some(lane)) => self.revise(&account, &lane, &subscription),
             (Some(subscription), None) => self.take_up(&account, &subscription).await?,
         }
@@ -79,25 +68,18 @@ impl Inner {
     }
 
     fn revise(self: &Arc<Self>, account: &Account, lane: &Arc<Lane>, subscription: &Subscription) {
-        let spec = self.spec(subscription);
-        self.is_whole(lane.id);
-        {
-            let mut state = account.lock();
-            let mut lane_state = lane.lock();
-            let mode = if subscription.edit.on && spec.is_ok() { Mode::Reading } else { Mode::Paused };
-            state.detach(lane, &mut lane_state, mode);
-            match spec {
-                Ok(spec) if spec.revision != lane_state.spec.revision => {
-                    lane_state.courier.revise(spec.pacing(self.settings.window_max));
-                    lane_state.spec = Arc::new(spec);
-                }
-                Ok(_) => {}
-                Err(problem) => self.is_broken(lane.id, &problem),
+        let spec = match self.spec(subscription) {
+            Ok(spec) => {
+                self.is_whole(lane.id);
+                let pacing = spec.pacing(self.settings.window_max);
+                Some((spec, pacing))
             }
-            if mode == Mode::Paused {
-                lane_state.courier.unload();
+            Err(problem) => {
+                self.is_broken(lane.id, &problem);
+                None
             }
-        }
+        };
+        account.revise(lane, subscription.edit.on, spec);
         self.pump(lane);
     }
 

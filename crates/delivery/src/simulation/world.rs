@@ -1,0 +1,554 @@
+//! The log, the database, the process, and what happens to them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use domain::{AccountId, Entry, EntryId, Sequence, SubscriptionId, Timestamp};
+use integrations::{BatchLimits, Catalogue, Integration};
+use policy::Policy;
+use serde_json::json;
+use store::{Counts, JournalWrite, Progress};
+
+use super::{
+    Random,
+    destination::{self, Destination, Reply},
+};
+use crate::{
+    account::{Account, Join},
+    courier::{Courier, Load, Now, Pacing, Results},
+    decide::{Jitter, Schedule},
+    engine::attempt::dead_letter,
+    journal::{self, Taken},
+    lane::{Lane, Mode, Spec},
+};
+
+const ACCOUNT: AccountId = AccountId::from_bytes([7; 12]);
+const PACING: Pacing = Pacing { window_max: 4, ordered: false };
+
+/// What the database has of a subscription.
+#[derive(Clone)]
+struct Row {
+    revision: u64,
+    is_on: bool,
+    wanted: u64,
+    progress: Progress,
+    /// How many of the fates are written down.
+    fates: usize,
+    not_before: Duration,
+    /// Up to here the position was checked.
+    checked: u64,
+    /// Dead letters that are written down.
+    letters: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Delivered,
+    Dead,
+    Nothing,
+}
+
+/// What one subscription is beside the database.
+struct Side {
+    destination: Destination,
+    /// Remainders of sequences by three that some revision wanted not.
+    unwanted: [bool; 3],
+    /// The fates as the process knows them, in the order in which they came.
+    fates: Vec<(u64, Fate)>,
+    /// Where they stand among them.
+    places: HashMap<u64, usize>,
+}
+
+struct Flight {
+    lane: Arc<Lane>,
+    load: Load,
+    ends: Duration,
+    results: Results,
+}
+
+struct Reader {
+    lane: Arc<Lane>,
+    spec: Arc<Spec>,
+    read: Read,
+}
+
+enum Read {
+    Holes(Vec<Sequence>, Vec<Arc<Entry>>),
+    Page(Sequence, Sequence, Vec<Arc<Entry>>),
+}
+
+struct Write {
+    write: JournalWrite,
+    taken: Taken,
+    fates: HashMap<SubscriptionId, (usize, Duration)>,
+}
+
+pub(super) struct World {
+    pub(super) random: Random,
+    integration: Arc<Integration>,
+    now: Duration,
+    wall_ahead: i64,
+    wall_jumped: bool,
+    log: Vec<Arc<Entry>>,
+    matched: u64,
+    rows: BTreeMap<SubscriptionId, Row>,
+    sides: BTreeMap<SubscriptionId, Side>,
+    account: Arc<Account>,
+    flights: Vec<Flight>,
+    readers: Vec<Reader>,
+    write: Option<Write>,
+    limits: BatchLimits,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        static INTEGRATION: OnceLock<Arc<Integration>> = OnceLock::new();
+        let integration = INTEGRATION.get_or_init(|| {
+            Arc::clone(Catalogue::builtin().expect("loads").get("datadog").expect("is built in"))
+        });
+        let mut random = Random::new(seed);
+        let limits = BatchLimits { items_max: [1, 8, 1_000][(seed % 3) as usize], bytes_max: 100_000 };
+        let subscriptions = random.below(3) + 1;
+        let mut world = Self {
+            random,
+            integration: Arc::clone(integration),
+            now: Duration::from_secs(1),
+            wall_ahead: 0,
+            wall_jumped: false,
+            log: Vec::new(),
+            matched: 0,
+            rows: BTreeMap::new(),
+            sides: BTreeMap::new(),
+            account: Arc::new(Account::new(ACCOUNT, Sequence(0))),
+            flights: Vec::new(),
+            readers: Vec::new(),
+            write: None,
+            limits,
+        };
+        (0..subscriptions).for_each(|_| world.subscribe());
+        world
+    }
+
+    pub(super) fn step(&mut self) -> Result<(), String> {
+        match self.random.below(100) {
+            0..20 => self.append(),
+            20..40 => self.match_some(),
+            40..44 => self.journal(),
+            44..50 => self.end_write()?,
+            50..60 => self.end_reader(),
+            60..80 => self.end_flight(),
+            80..86 => self.pass_time(),
+            86..91 => self.change_mood(),
+            91..94 => self.edit()?,
+            94..95 => self.crash()?,
+            95..96 if self.rows.len() < 5 => self.subscribe(),
+            96..97 => {
+                self.wall_ahead += i64::try_from(self.random.below(20_000_000)).unwrap() - 10_000_000;
+                self.wall_jumped = true;
+            }
+            _ => {}
+        }
+        self.pump()
+    }
+
+    /// Destinations are well and everything is on, until nothing happens any more.
+    pub(super) fn recover(&mut self) -> Result<(), String> {
+        self.sides.values_mut().for_each(|side| side.destination.recover());
+        for id in self.rows.keys().copied().collect::<Vec<_>>() {
+            self.edit_to(id, true, 7)?;
+        }
+        for _ in 0..20_000 {
+            self.match_some();
+            self.journal();
+            self.end_write()?;
+            while !self.readers.is_empty() {
+                self.end_reader();
+            }
+            self.end_flight();
+            self.pump()?;
+            let last = Sequence(self.log.len() as u64);
+            let is_done = |lane: &Arc<Lane>| {
+                let state = lane.lock();
+                state.mode == Mode::Attached && state.courier.unsettled() == 0 && state.courier.in_flight() == 0
+            };
+            let state = self.account.lock();
+            if state.matched == last && state.lanes.values().all(is_done) && state.dirty.is_empty() {
+                return Ok(());
+            }
+            let next = state.lanes.values().filter_map(|lane| lane.lock().courier.next_due());
+            let next = next.chain(self.flights.iter().map(|flight| flight.ends)).filter(|due| *due > self.now).min();
+            if let Some(next) = next {
+                self.now = next;
+            }
+        }
+        let state = self.account.lock();
+        let stuck: Vec<_> = state.lanes.values().map(|lane| format!("{:?}", lane.lock().courier)).collect();
+        Err(format!("it never comes to rest at {} of {}: {stuck:?}", state.matched.0, self.log.len()))
+    }
+
+    pub(super) fn check_end(&self) -> Result<(), String> {
+        let last = self.log.len() as u64;
+        for (id, row) in &self.rows {
+            let side = &self.sides[id];
+            let settled = row.progress.frontier.map_or(self.matched, |frontier| frontier.0);
+            if settled != last {
+                return Err(format!("{id} stands at {settled} of {last}"));
+            }
+            let count = |fate| side.fates.iter().filter(|(_, other)| *other == fate).count() as u64;
+            let expected = Counts { delivered: count(Fate::Delivered), skipped: 0, dead: count(Fate::Dead) };
+            if row.progress.counts != expected {
+                return Err(format!("{id} counts {:?} and had {expected:?}", row.progress.counts));
+            }
+            for (sequence, fate) in &side.fates {
+                if *fate == Fate::Delivered && !side.destination.accepted.contains(sequence) {
+                    return Err(format!("{id}: {sequence} counts as delivered and never was"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the database says holds whenever the process might die.
+    fn check_row(&mut self, id: SubscriptionId) -> Result<(), String> {
+        let clocks = self.clocks();
+        let row = self.rows.get_mut(&id).expect("is there");
+        let side = &self.sides[&id];
+        let frontier = row.progress.frontier.map_or(self.matched, |frontier| frontier.0);
+        let courier = Courier::restore(&row.progress, Sequence(frontier), row.revision, PACING, clocks)?;
+        let position = courier.position().0;
+        if position < row.checked {
+            return Err(format!("{id} falls back from {} to {position}", row.checked));
+        }
+        for sequence in row.checked + 1..=position {
+            let has_fate = side.places.get(&sequence).is_some_and(|place| *place < row.fates);
+            if !has_fate && !side.unwanted[(sequence % 3) as usize] {
+                return Err(format!("{id} stands at {position} past {sequence}, which has no fate"));
+            }
+        }
+        row.checked = position;
+        Ok(())
+    }
+
+    fn clocks(&self) -> Now {
+        let wall = 1_790_000_000_000 + self.wall_ahead;
+        Now { monotonic: self.now, wall: Timestamp::from_millis(wall).plus(self.now) }
+    }
+
+    fn spec(&self, revision: u64, wanted: u64) -> Spec {
+        let resources: Vec<_> =
+            (0..3).filter(|rest| wanted & (1 << rest) != 0).map(|rest| format!("proj/p{rest}")).collect();
+        let statements = match resources.is_empty() {
+            true => json!([]),
+            false => json!([{ "effect": "allow", "resources": resources, "actions": ["*"] }]),
+        };
+        Spec {
+            revision,
+            policy: Arc::new(Policy::parse(&statements).expect("is a policy")),
+            integration: Arc::clone(&self.integration),
+            config: Vec::new(),
+            batch: self.limits,
+            host: OnceLock::new(),
+        }
+    }
+
+    fn append(&mut self) {
+        let most = if self.random.one_in(30) { 600 } else { 6 };
+        for _ in 0..self.random.below(most) + 1 {
+            let sequence = self.log.len() as u64 + 1;
+            let bytes = json!({ "accesses": [{ "action": "update", "resource": format!("proj/p{}", sequence % 3) }] });
+            self.log.push(Arc::new(Entry {
+                account: ACCOUNT,
+                sequence: Sequence(sequence),
+                id: EntryId::parse(&format!("e{sequence}")).expect("is an id"),
+                received_at: Timestamp::default(),
+                bytes: bytes.to_string().into_bytes().into(),
+            }));
+        }
+    }
+
+    /// A page of what was committed, as the matcher takes it.
+    fn match_some(&mut self) {
+        let matched = self.account.lock().matched;
+        let count = usize::try_from(self.random.below(300) + 1).unwrap();
+        let page = self.page(matched, count);
+        let no_index = self.account.lock().index.is_empty();
+        if no_index {
+            self.account.lock().matched = Sequence(self.log.len() as u64);
+        } else {
+            self.account.give(&page);
+        }
+        self.account.lock().ahead.clear();
+    }
+
+    fn page(&self, after: Sequence, count: usize) -> Vec<Arc<Entry>> {
+        self.log.iter().skip(usize::try_from(after.0).unwrap()).take(count).map(Arc::clone).collect()
+    }
+
+    fn subscribe(&mut self) {
+        self.append();
+        let mut bytes = [0; 12];
+        bytes[11] = u8::try_from(self.rows.len()).unwrap();
+        let id = SubscriptionId::from_bytes(bytes);
+        let start = self.log.len() as u64 - 1;
+        let progress = Progress { frontier: Some(Sequence(start)), counts: Counts::default(), detail: String::new() };
+        let row = Row {
+            revision: 1,
+            is_on: true,
+            wanted: 7,
+            progress,
+            fates: 0,
+            not_before: Duration::ZERO,
+            checked: start,
+            letters: 0,
+        };
+        self.rows.insert(id, row);
+        let destination = Destination::new(&mut self.random);
+        self.sides.insert(id, Side { destination, unwanted: [false; 3], fates: Vec::new(), places: HashMap::new() });
+        self.take_up(id);
+    }
+
+    fn take_up(&mut self, id: SubscriptionId) {
+        let row = &self.rows[&id];
+        let matched = self.account.lock().matched;
+        let courier = Courier::restore(&row.progress, matched, row.revision, PACING, self.clocks()).expect("is whole");
+        let is_idle = courier.is_idle() && courier.frontier() == matched;
+        let lane = Arc::new(Lane::new(ACCOUNT, id, self.spec(row.revision, row.wanted), courier));
+        let mut state = self.account.lock();
+        if is_idle {
+            state.attach(&lane, &mut lane.lock());
+        }
+        state.lanes.insert(id, lane);
+    }
+
+    fn edit(&mut self) -> Result<(), String> {
+        let count = self.rows.len() as u64;
+        let at = usize::try_from(self.random.below(count)).unwrap();
+        let id = *self.rows.keys().nth(at).expect("there are as many");
+        let (is_on, wanted) = (!self.random.one_in(4), self.random.below(8));
+        self.edit_to(id, is_on, wanted)
+    }
+
+    fn edit_to(&mut self, id: SubscriptionId, is_on: bool, wanted: u64) -> Result<(), String> {
+        let lane = self.account.lock().lanes.get(&id).map(Arc::clone);
+        if let Some(lane) = &lane {
+            self.account.freeze(lane);
+            self.end_write()?;
+            self.journal();
+            self.write_succeeds()?;
+        }
+        let row = self.rows.get_mut(&id).expect("is there");
+        (row.revision, row.is_on, row.wanted) = (row.revision + 1, is_on, wanted);
+        row.progress.frontier.get_or_insert(Sequence(self.matched));
+        let unwanted = &mut self.sides.get_mut(&id).expect("is there").unwanted;
+        (0..3).for_each(|rest| unwanted[rest] |= is_on && wanted & (1 << rest) == 0);
+        let revision = row.revision;
+        match lane {
+            Some(lane) => self.account.revise(&lane, is_on, Some((self.spec(revision, wanted), PACING))),
+            None if is_on => self.take_up(id),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Whatever was not written is gone.
+    fn crash(&mut self) -> Result<(), String> {
+        if self.random.one_in(2) {
+            self.write_succeeds()?;
+        }
+        (self.flights, self.readers, self.write) = (Vec::new(), Vec::new(), None);
+        self.account = Arc::new(Account::new(ACCOUNT, Sequence(self.matched)));
+        for (id, row) in &mut self.rows {
+            // A wait by the wall clock is as good as that clock.
+            row.not_before = if self.wall_jumped { Duration::ZERO } else { row.not_before };
+            let side = self.sides.get_mut(id).expect("is there");
+            for (sequence, _) in side.fates.drain(row.fates..) {
+                side.places.remove(&sequence);
+            }
+            side.destination.not_before = row.not_before;
+        }
+        self.wall_jumped = false;
+        let on: Vec<_> = self.rows.iter().filter(|(_, row)| row.is_on).map(|(id, _)| *id).collect();
+        on.into_iter().for_each(|id| self.take_up(id));
+        Ok(())
+    }
+
+    fn journal(&mut self) {
+        if self.write.is_some() {
+            return;
+        }
+        let (write, taken) = journal::take(Arc::clone(&self.account));
+        let fates = |(id, _): &(SubscriptionId, Progress)| {
+            let side = &self.sides[id];
+            (*id, (side.fates.len(), side.destination.not_before))
+        };
+        let fates = write.progress.iter().map(fates).collect();
+        self.write = Some(Write { write, taken, fates });
+    }
+
+    fn end_write(&mut self) -> Result<(), String> {
+        if !self.random.one_in(8) {
+            return self.write_succeeds();
+        }
+        if let Some(Write { taken, .. }) = self.write.take() {
+            taken.give_back();
+        }
+        Ok(())
+    }
+
+    fn write_succeeds(&mut self) -> Result<(), String> {
+        let Some(Write { write, taken, mut fates }) = self.write.take() else { return Ok(()) };
+        self.matched = self.matched.max(write.matched.0);
+        for (id, progress) in write.progress {
+            let row = self.rows.get_mut(&id).expect("is there");
+            row.letters += write.dead.iter().filter(|letter| letter.subscription == id).count() as u64;
+            if row.letters != progress.counts.dead {
+                return Err(format!("{id} counts {} dead and has {} letters", progress.counts.dead, row.letters));
+            }
+            row.progress = progress;
+            (row.fates, row.not_before) = fates.remove(&id).expect("was taken");
+        }
+        taken.written();
+        self.rows.keys().copied().collect::<Vec<_>>().into_iter().try_for_each(|id| self.check_row(id))
+    }
+
+    fn pass_time(&mut self) {
+        let most = [50, 5_000, 400_000][usize::try_from(self.random.below(3)).unwrap()];
+        self.now += Duration::from_millis(self.random.below(most));
+    }
+
+    fn change_mood(&mut self) {
+        let Self { sides, random, .. } = self;
+        let at = usize::try_from(random.below(sides.len() as u64)).unwrap();
+        if let Some(side) = sides.values_mut().nth(at) {
+            side.destination.change_mood(random);
+        }
+    }
+
+    /// Starts requests and readers, as the engine does.
+    fn pump(&mut self) -> Result<(), String> {
+        let mut lanes: Vec<_> = self.account.lock().lanes.values().map(Arc::clone).collect();
+        lanes.sort_by_key(|lane| lane.id);
+        for lane in lanes {
+            loop {
+                let mut state = lane.lock();
+                if !state.listens() {
+                    break;
+                }
+                let Some(load) = state.courier.take(self.now, self.limits) else { break };
+                let spec = Arc::clone(&state.spec);
+                drop(state);
+                self.start(&lane, &spec, load)?;
+            }
+            self.start_reader(&lane);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, lane: &Arc<Lane>, spec: &Spec, mut load: Load) -> Result<(), String> {
+        let count = load.entries.len() - usize::from(load.entries.len() > 1 && self.random.one_in(5));
+        if !lane.may_still_start(spec, &mut load, count) {
+            return Ok(());
+        }
+        let row = &self.rows[&lane.id];
+        if !row.is_on || row.revision != spec.revision {
+            return Err(format!("{}: a request starts under revision {} of {}", lane.id, spec.revision, row.revision));
+        }
+        let side = self.sides.get_mut(&lane.id).expect("is there");
+        if self.now < side.destination.not_before {
+            return Err(format!("{}: called at {:?}, before {:?}", lane.id, self.now, side.destination.not_before));
+        }
+        for entry in &load.entries {
+            if side.places.contains_key(&entry.sequence.0) {
+                return Err(format!("{}: {} is sent again although it is settled", lane.id, entry.sequence.0));
+            }
+        }
+        let Reply { after, results } = side.destination.answer(&load, &mut self.random);
+        self.flights.push(Flight { lane: Arc::clone(lane), load, ends: self.now + after, results });
+        Ok(())
+    }
+
+    /// The answer that comes next.
+    fn end_flight(&mut self) {
+        let Some(at) = (0..self.flights.len()).min_by_key(|at| self.flights[*at].ends) else { return };
+        let Flight { lane, load, ends, results } = self.flights.remove(at);
+        self.now = self.now.max(ends);
+        let clocks = self.clocks();
+        let side = self.sides.get_mut(&lane.id).expect("is there");
+        if let Some(asked) = destination::asked(&results) {
+            side.destination.not_before = side.destination.not_before.max(self.now + asked);
+        }
+        let own = results.own.clone();
+        let mut state = lane.lock();
+        let stops = state.courier.mark().stops;
+        let jitter = Jitter(u32::try_from(self.random.below(1_001)).unwrap());
+        let died = state.courier.finish(&load, results, clocks, &Schedule::default(), jitter);
+        let dead: Vec<_> = died.iter().map(|died| died.entry.sequence.0).collect();
+        state.dead.extend(died.into_iter().map(|died| dead_letter(&lane, died, clocks.wall)));
+        for (entry, own) in load.entries.iter().zip(own) {
+            let fate = match own {
+                _ if state.courier.holds(entry.sequence) => continue,
+                _ if dead.contains(&entry.sequence.0) => Fate::Dead,
+                Some(_) => Fate::Nothing,
+                None => Fate::Delivered,
+            };
+            side.places.insert(entry.sequence.0, side.fates.len());
+            side.fates.push((entry.sequence.0, fate));
+        }
+        let stopped = state.courier.mark().stops != stops;
+        drop(state);
+        if stopped {
+            self.account.rest(&lane);
+        }
+        self.account.lock().soil(&lane);
+    }
+
+    fn start_reader(&mut self, lane: &Arc<Lane>) {
+        let mut state = lane.lock();
+        let reads = state.mode == Mode::Reading || state.courier.has_unread();
+        if !state.listens() || !reads || state.reading {
+            return;
+        }
+        if !state.courier.may_start(self.now) || !state.courier.wants_more() {
+            return;
+        }
+        let spec = Arc::clone(&state.spec);
+        let unread = state.courier.unread(256);
+        let frontier = state.courier.frontier();
+        state.reading = true;
+        let has_room = state.courier.has_room();
+        drop(state);
+        let read = if let Some(first) = unread.first().copied() {
+            let run = unread.iter().zip(first.0..).take_while(|(hole, expected)| hole.0 == *expected).count();
+            let count = usize::try_from(self.random.below(run as u64)).unwrap() + 1;
+            Some(Read::Holes(unread[..run].to_vec(), self.page(first.previous(), count)))
+        } else if has_room {
+            match self.account.join(lane, frontier) {
+                Join::Done | Join::Stale => None,
+                Join::Behind(matched) => Some(Read::Page(frontier, matched, self.page(frontier, 256))),
+            }
+        } else {
+            None
+        };
+        match read {
+            Some(read) => self.readers.push(Reader { lane: Arc::clone(lane), spec, read }),
+            None => lane.lock().reading = false,
+        }
+    }
+
+    fn end_reader(&mut self) {
+        if self.readers.is_empty() {
+            return;
+        }
+        let at = usize::try_from(self.random.below(self.readers.len() as u64)).unwrap();
+        let Reader { lane, spec, read } = self.readers.swap_remove(at);
+        match read {
+            Read::Holes(holes, page) => lane.read_holes(&spec, &holes, &page),
+            Read::Page(frontier, matched, page) => lane.read_page(&spec, frontier, matched, &page),
+        }
+        lane.lock().reading = false;
+        self.account.lock().soil(&lane);
+    }
+}
