@@ -147,9 +147,13 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
                 _ = interrupt.recv() => "SIGINT",
             }
         };
-        tracing::info!("{} received; finishing the requests in flight", received().await);
+        // Waited for outside of the log lines: the arguments of a line that is not logged are not
+        // evaluated.
+        let first = received().await;
+        tracing::info!("{first} received; finishing the requests in flight");
         token.cancel();
-        tracing::warn!("{} received again; stopping at once", received().await);
+        let second = received().await;
+        tracing::warn!("{second} received again; stopping at once");
         std::process::exit(1);
     });
     Ok(stop)
