@@ -77,6 +77,8 @@ impl Destination {
         let sent: Vec<u64> =
             load.entries.iter().zip(&own).filter(|(_, own)| own.is_none()).map(|(entry, _)| entry.sequence.0).collect();
         let sent = match self.mood {
+            // Nothing is to be sent, so there is no request.
+            _ if sent.is_empty() => Sent::Each(Vec::new()),
             Mood::Well if sent.contains(&self.poisoned) => Sent::Whole(Outcome::Unavailable(reason())),
             Mood::Well if sent.contains(&self.refused) => Sent::Whole(Outcome::Refused(reason())),
             Mood::Well => {

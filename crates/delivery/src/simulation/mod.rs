@@ -25,11 +25,19 @@ fn live(seed: u64) -> Result<(), String> {
 #[test]
 fn every_entry_ends_with_exactly_one_fate() {
     let seeds = REPLAYED.map_or(0..SEEDS, |seed| seed..seed + 1);
-    for seed in seeds {
-        if let Err(problem) = live(seed) {
-            panic!("seed {seed}: {problem}");
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let seeds = seeds.clone().skip(worker).step_by(workers);
+            scope.spawn(move || {
+                for seed in seeds {
+                    if let Err(problem) = live(seed) {
+                        panic!("seed {seed}: {problem}");
+                    }
+                }
+            });
         }
-    }
+    });
 }
 
 /// The splitmix64 generator: small, and the same everywhere.
