@@ -20,6 +20,7 @@ class Receiver:
         self.tls = self.program.line(self.program.out, r"^vendors: https://(\S+)")[1]
         self.plain = self.program.line(self.program.out, r"^vendors: http://(\S+)")[1]
         self.http = requests.Session()
+        self.http.trust_env = False
 
     def _ask(self, method, path, **options):
         answer = self.http.request(method, self.control + path, timeout=60, **options)

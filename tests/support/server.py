@@ -26,6 +26,13 @@ EVERYTHING = [{
 }]
 
 
+def session():
+    """A session that takes neither a proxy nor certificates from the environment."""
+    http = requests.Session()
+    http.trust_env = False
+    return http
+
+
 class Server:
     """A server with a data folder of its own. It can be stopped and started again."""
 
@@ -49,7 +56,7 @@ class Server:
         self.program = None
         self.url = None
         self.last_sequence = 0
-        self.http = requests.Session()
+        self.http = session()
 
     def env(self):
         return environment(**self.settings)

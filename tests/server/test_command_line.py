@@ -1,0 +1,138 @@
+"""The command line, settings, tokens and HTTPS, as an operator meets them."""
+
+import pytest
+import requests
+from support import entries
+from support.certificates import Certificates
+from support.destinations import CONFIGS
+from support.programs import environment, run
+from support.server import session
+
+
+def test_config_check_reports_every_mistake_at_once(tmp_path):
+    (tmp_path / "auditcast.toml").write_text('listen = "nowhere"\nno_such_key = 1\ndelivery_window_max = 0\n')
+    env = environment(AUDITCAST_LOG_FORMAT="xml", AUDITCAST_NO_SUCH_KEY="1", AUDITCAST_TLS_CERT="cert.pem",
+                      AUDITCAST_ALLOW_DESTINATIONS="10.0.0.0/99")
+    code, _, errors = run("auditcast", "config", "check", "--http-connections-max", "many", folder=tmp_path, env=env)
+    assert code not in (0, None)
+    for part in ["listen", "no_such_key", "delivery_window_max", "AUDITCAST_LOG_FORMAT", "AUDITCAST_NO_SUCH_KEY", "tls_key",
+                 "10.0.0.0/99", "--http-connections-max"]:
+        assert part in errors, f"{part} is not named: {errors}"
+    served, _, _ = run("auditcast", "serve", folder=tmp_path, env=env)
+    assert served not in (0, None), "a server does not start with mistakes in its settings"
+    assert not (tmp_path / "data").exists(), "and touches nothing"
+
+
+def test_a_right_configuration_is_said_to_be_right(tmp_path):
+    code, output, errors = run("auditcast", "config", "check", folder=tmp_path)
+    assert code == 0, errors
+    assert output + errors
+
+
+def test_the_first_start_shows_an_admin_token_once(make_server):
+    server = make_server(bootstrap=False)
+    server.start()
+    shown = server.program.output().strip().splitlines()
+    token = shown[-1]
+    assert len(shown) == 2 and len(token) >= 20
+    assert token not in server.program.errors(), "a log is kept, the token is not"
+    created = server.call("POST", "/api/v2/integrations/datadog", token=token, json={"name": "x", "config": CONFIGS["datadog"]})
+    assert created.status_code == 201, created.text
+    assert server.stop() == 0
+    server.start()
+    assert server.program.output() == "", "the second start shows no token"
+    assert server.call("GET", "/api/v2/integrations/datadog", token=token).status_code == 200
+
+
+def test_a_given_bootstrap_token_is_not_shown(server):
+    assert server.program.output() == ""
+    assert server.token not in server.program.errors()
+
+
+def test_another_bootstrap_token_at_a_later_start_is_an_admin_token_too(server):
+    first = server.token
+    assert server.stop() == 0
+    server.settings["AUDITCAST_BOOTSTRAP_TOKEN"] = "another-token-for-the-same-server"
+    server.start()
+    for token in (first, "another-token-for-the-same-server"):
+        assert server.call("GET", "/api/v2/integrations/splunk", token=token).status_code == 200
+
+
+def assert_can_only_ingest(server, token, created):
+    answer = server.call("POST", "/ingest/entries", token=token, json=[entries.plain()])
+    assert answer.status_code == 202, answer.text
+    path = f"/api/v2/integrations/splunk/{created['_id']}"
+    change = [{"op": "replace", "path": "/name", "value": "mine"}]
+    new = {"name": "x", "config": CONFIGS["splunk"]}
+    for method, where, body in [
+        ("GET", "/api/v2/integrations/splunk", None), ("POST", "/api/v2/integrations/splunk", new),
+        ("GET", path, None), ("PATCH", path, change), ("DELETE", path, None),
+    ]:
+        answer = server.call(method, where, token=token, json=body)
+        assert answer.status_code == 403, f"{method} {where}: {answer.status_code}"
+        assert answer.json()["code"] == "forbidden"
+    assert server.subscription(created)["name"] == created["name"]
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["beside a server", "without one"])
+def test_a_token_for_ingest_can_do_nothing_else(server, running):
+    created = server.subscribe("splunk", CONFIGS["splunk"], on=False)
+    if not running:
+        assert server.stop() == 0
+    code, output, errors = run("auditcast", "token", "create", "--ingest", "--name", "shop", folder=server.folder, env=server.env())
+    assert code == 0, errors
+    token = output.strip()
+    assert token and len(token.split()) == 1, "the token stands alone, for scripts"
+    assert token not in errors
+    if not running:
+        server.start()
+    assert_can_only_ingest(server, token, created)
+
+
+def test_an_admin_token_from_the_command_line_is_one(server):
+    code, output, errors = run("auditcast", "token", "create", folder=server.folder, env=server.env())
+    assert code == 0, errors
+    new = {"name": "x", "config": CONFIGS["splunk"]}
+    answer = server.call("POST", "/api/v2/integrations/splunk", token=output.strip(), json=new)
+    assert answer.status_code == 201, answer.text
+
+
+def test_a_token_for_an_account_that_is_not_there_is_refused(server):
+    code, output, errors = run("auditcast", "token", "create", "--account", "nobody", folder=server.folder, env=server.env())
+    assert code != 0 and output == "" and "no such account" in errors
+
+
+def test_help_has_examples(tmp_path):
+    for words in (["serve"], ["config", "check"], ["token", "create"], ["integrations", "list"]):
+        code, output, _ = run("auditcast", *words, "--help", folder=tmp_path)
+        assert code == 0 and "Example" in output and f"auditcast {' '.join(words)}" in output, words
+
+
+def test_the_nine_integrations_are_listed_with_their_fields(tmp_path):
+    code, output, errors = run("auditcast", "integrations", "list", folder=tmp_path)
+    assert code == 0, errors
+    for key, config in CONFIGS.items():
+        for word in (key, *config):
+            assert word in output, f"{word} of {key}"
+
+
+def test_https_is_served_with_the_given_certificate(make_server, tmp_path):
+    certificates = Certificates(tmp_path)
+    server = make_server(**certificates.settings()).start()
+    assert server.url.startswith("https://")
+    server.http.verify = str(certificates.ca)
+    assert server.ingest([entries.plain()])["accepted"] == 1
+    assert server.call("GET", "/readyz").status_code == 200
+    stranger = session()
+    with pytest.raises(requests.exceptions.SSLError):
+        stranger.get(server.url + "/healthz", timeout=10)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        stranger.get(server.url.replace("https", "http") + "/healthz", timeout=10)
+
+
+def test_a_certificate_that_is_none_keeps_the_server_from_starting(make_server, tmp_path):
+    certificates = Certificates(tmp_path)
+    certificates.chain.write_text("no certificate")
+    server = make_server(**certificates.settings())
+    code, _, errors = run("auditcast", "serve", folder=tmp_path, env=server.env())
+    assert code != 0 and str(certificates.chain) in errors
