@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::SyncState;
 use crate::{
     AppendError, Error, Store,
-    contract::bench::{Bench, draft, nameless, places},
+    contract::bench::{Bench, draft, nameless, places, record},
 };
 
 /// Runs raw SQL as a request of its own.
@@ -175,4 +175,58 @@ async fn a_caller_that_went_away_gives_its_place_in_the_queue_back() {
     let next = bench.append(account, vec![nameless("2")]).await.expect("is stored");
     assert_eq!(places(&next), [(2, false)]);
     assert_eq!(bench.store.shared.writer.queued_bytes.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn looking_for_an_id_prepares_nothing_anew() {
+    use crate::entries::PLACES_OF_HASH;
+
+    let bench = crate::contract::fresh_sqlite();
+    let account = bench.account("a").await;
+    for index in 0..20 {
+        let batch = vec![draft("the first", "1"), draft(&format!("{index}"), "2")];
+        bench.append(account, batch).await.expect("is stored");
+    }
+    let prepared_anew = bench.store.shared.writer.run(|group| -> Result<i32, Error> {
+        let statement = group.connection.prepare_cached(PLACES_OF_HASH)?;
+        assert!(statement.get_status(rusqlite::StatementStatus::Run) >= 40);
+        Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+    });
+    assert_eq!(prepared_anew.await.expect("is read"), 0);
+}
+
+#[tokio::test]
+async fn ids_of_one_hash_are_told_apart() {
+    let bench = crate::contract::fresh_sqlite();
+    let [account, other] = [bench.account("a").await, bench.account("b").await];
+    bench.append(account, vec![draft("x", "1"), draft("y", "2")]).await.expect("is stored");
+    bench.append(other, vec![draft("x", "3")]).await.expect("is stored");
+    // Every row gets the hash that `x` has in the first account.
+    const ONE_HASH: &str = "UPDATE entry_id SET hash = (SELECT hash FROM entry_id ORDER BY place LIMIT 1)";
+    execute(&bench.store, ONE_HASH).await.expect("is set");
+    let again = bench.append(account, vec![draft("x", "1")]).await.expect("is told");
+    assert_eq!(places(&again), [(1, true)]);
+    // And now the one that has it stands behind another.
+    const SWAP: &str = "UPDATE entry SET id = 'z' WHERE bytes = CAST('1' AS BLOB);
+                        UPDATE entry SET id = 'x' WHERE bytes = CAST('2' AS BLOB)";
+    execute(&bench.store, SWAP).await.expect("is set");
+    let second = bench.append(account, vec![draft("x", "2")]).await.expect("is told");
+    assert_eq!(places(&second), [(2, true)]);
+}
+
+#[tokio::test]
+async fn of_a_deleted_subscription_no_secret_stays() {
+    let bench = crate::contract::fresh_sqlite();
+    let account = bench.account("a").await;
+    let id = bench.subscription(account, "x", true).await.id;
+    let config = async || {
+        let stored = bench.store.read(move |connection| {
+            let sql = "SELECT config FROM subscription WHERE id = ?1";
+            Ok(connection.query_row(sql, [id.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?)
+        });
+        stored.await.expect("is read")
+    };
+    assert!(!config().await.is_empty());
+    bench.store.subscription_delete(account, id, record("deleted")).await.expect("is deleted");
+    assert!(config().await.is_empty());
 }

@@ -49,7 +49,7 @@ fn the_checker_judges_the_order_of_request_write_sync_and_answer() {
         (
             "the sync of a part",
             1,
-            0,
+            1,
             &[READ, NOT_LAST, PAGE, SYNC, HEADER, "8 pwrite64(4</d/a.db-wal>, \"x\", 9, 0) = 9", ACK],
         ),
         ("nothing at all", 2, 2, &[]),
