@@ -8,7 +8,7 @@ mod world;
 
 use world::World;
 
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 2_000;
 const REPLAYED: Option<u64> = None;
 
 /// One life: trouble, then destinations that are well until nothing is left to do.
