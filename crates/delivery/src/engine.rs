@@ -367,10 +367,11 @@ impl Inner {
         let last = self.store.entry_last_sequence(subscription.account).await?;
         let matched = account.lock().matched;
         let pacing = crate::courier::Pacing { window_max: 1, ordered: false };
-        let courier = Courier::restore(&progress, matched, subscription.revision, pacing, self.now()).map_err(|text| {
-            tracing::error!(subscription = %subscription.id, text, "the stored progress cannot be read");
-            store::Error::Conflict
-        })?;
+        let courier =
+            Courier::restore(&progress, matched, subscription.revision, pacing, self.now()).map_err(|text| {
+                tracing::error!(subscription = %subscription.id, text, "the stored progress cannot be read");
+                store::Error::Conflict
+            })?;
         let waiting = last.0.saturating_sub(courier.position().0);
         Ok(status_of(&courier, subscription.edit.on, waiting))
     }

@@ -138,7 +138,6 @@ impl Journal {
         self.written.send_replace(asked);
         true
     }
-
 }
 
 impl Taken {

@@ -126,9 +126,8 @@ impl Lane {
         let page = &page[..end];
         let judged = spec.judge(page);
         let mut state = self.lock();
-        let is_stale = state.spec.revision != spec.revision
-            || state.mode != Mode::Reading
-            || state.courier.frontier() != frontier;
+        let is_stale =
+            state.spec.revision != spec.revision || state.mode != Mode::Reading || state.courier.frontier() != frontier;
         if is_stale {
             return;
         }

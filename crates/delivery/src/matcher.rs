@@ -1,10 +1,6 @@
 //! Brings each committed entry to the subscriptions whose policies want it, once per entry.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{AccountId, Entry, Sequence};
 use store::CommittedEntries;

@@ -46,11 +46,20 @@ impl Inner {
         };
         // The turn at a target can be long in coming; nobody waits for it with a permit.
         let mut target = self.reach_target(lane, spec, &open).await;
+        let prepare = |load: &Load, target: Option<&Target>| {
+            let moment = self.moment(lane, spec, target);
+            send::prepare(&spec.integration, &open.config, &load.entries, &self.settings.public_url, moment)
+        };
+        if spec.host.get().is_none()
+            && let Some(request) = prepare(load, target.as_deref()).request
+        {
+            // Only a request tells where it leads; this one only serves to ask.
+            spec.host.get_or_init(|| send::origin(&request.url));
+        }
         let is_proven = lane.lock().courier.is_proven();
         let _permit = self.permits.acquire(spec.host.get().map(String::as_str), is_proven).await;
-        let moment = self.moment(lane, spec, target.as_deref());
         let integration = &spec.integration;
-        let prepared = send::prepare(integration, &open.config, &load.entries, &self.settings.public_url, moment);
+        let prepared = prepare(load, target.as_deref());
         if !self.may_still_start(lane, spec, load, prepared.entries.len()) {
             return None;
         }
@@ -59,7 +68,6 @@ impl Inner {
             let read = send::unsent(prepared.entries, &open.secrets, self.clock.now());
             return Some(Attempted { read, entries, took: Duration::ZERO, stamp: None });
         };
-        spec.host.get_or_init(|| send::origin(&request.url));
         let profile = send::profile(&request, self.settings.default_account == Some(lane.account));
         let started = self.clock.monotonic();
         let answered = self.client.send(request, profile, send::reply_bytes_max(entries)).await;

@@ -37,7 +37,10 @@ impl Inner {
                 Ok(Join::Done) => return,
                 Ok(Join::Behind(_) | Join::Stale) => self.pump(lane),
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the log could not be read; it is tried again");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the log could not be read; it is tried again"
+                    );
                     lane.lock().reading = false;
                     self.due.push(self.clock.monotonic() + RETRY_DELAY, lane);
                     return;
@@ -49,7 +52,11 @@ impl Inner {
     fn plan(&self, lane: &Lane) -> (Plan, Arc<Spec>) {
         let mut state = lane.lock();
         let spec = Arc::clone(&state.spec);
-        if !state.listens() || self.is_stopping() || !state.courier.may_start(self.clock.monotonic()) || !state.courier.wants_more() {
+        if !state.listens()
+            || self.is_stopping()
+            || !state.courier.may_start(self.clock.monotonic())
+            || !state.courier.wants_more()
+        {
             state.reading = false;
             return (Plan::Nothing, spec);
         }

@@ -108,9 +108,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         static INTEGRATION: OnceLock<Arc<Integration>> = OnceLock::new();
-        let integration = INTEGRATION.get_or_init(|| {
-            Arc::clone(Catalogue::builtin().expect("loads").get("datadog").expect("is built in"))
-        });
+        let integration = INTEGRATION
+            .get_or_init(|| Arc::clone(Catalogue::builtin().expect("loads").get("datadog").expect("is built in")));
         let mut random = Random::new(seed);
         let limits = BatchLimits { items_max: [1, 8, 1_000][(seed % 3) as usize], bytes_max: 100_000 };
         let subscriptions = random.below(3) + 1;

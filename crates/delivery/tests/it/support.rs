@@ -1,0 +1,228 @@
+//! A data directory, and engines that live over it one after the other.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use delivery::{
+    Engine, EngineSettings, Status,
+    client::{AddressGuard, Client, ClientSettings, ConnectTo},
+    decide::Schedule,
+};
+use domain::{AccountId, Clock, EntryDraft, Keys, MasterKey, SealContext, SubscriptionId, Timestamp};
+use integrations::Catalogue;
+use serde_json::{Value, json};
+use store::{Append, NewSubscription, Store, StoreOptions, Subscription, SubscriptionEdit};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::server::{PATIENCE, Server};
+
+struct TestClock(Instant);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_790_000_000_000).plus(self.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Delays of milliseconds, so that tests need not wait.
+pub fn quick() -> Schedule {
+    let ms = Duration::from_millis;
+    Schedule {
+        backoff_first: ms(10),
+        backoff_max: ms(50),
+        probe_first: ms(10),
+        probe_max: ms(50),
+        entry_first: ms(10),
+        ..Schedule::default()
+    }
+}
+
+pub struct Process {
+    pub store: Store,
+    pub engine: Engine,
+    pub account: AccountId,
+    keys: Arc<dyn Keys>,
+}
+
+pub fn data() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+impl Process {
+    pub async fn open(data: &Path) -> Self {
+        Self::open_with(data, quick()).await
+    }
+
+    pub async fn open_with(data: &Path, schedule: Schedule) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(TestClock(Instant::now()));
+        let store = Store::open(data, StoreOptions::default(), Arc::clone(&clock)).unwrap();
+        let master = || MasterKey::from_bytes([3; MasterKey::BYTES]);
+        let account = store.account_ensure("default", Some(&master())).await.unwrap().id;
+        let keys: Arc<dyn Keys> = Arc::new(store.keyring(Some(master())));
+        let loopback = AddressGuard::allowing(vec!["127.0.0.0/8".parse().unwrap()]);
+        let client = Client::new(client_settings(), loopback, Arc::clone(&clock)).unwrap();
+        let settings = EngineSettings {
+            schedule,
+            window_max: 16,
+            permits: 64,
+            public_url: "https://audit.corp.test".to_owned(),
+            default_account: Some(account),
+        };
+        let catalogue = Arc::new(catalogue(data));
+        let engine = Engine::new(store.clone(), catalogue, Arc::clone(&keys), client, clock, settings);
+        Self { store, engine, account, keys }
+    }
+
+    pub async fn started(data: &Path) -> Self {
+        let process = Self::open(data).await;
+        process.engine.start().await.unwrap();
+        process
+    }
+
+    pub async fn append(&self, keys: impl IntoIterator<Item = &str>) -> Vec<u64> {
+        let draft = |key: &str| {
+            let entry = json!({ "accesses": [{ "action": "update", "resource": format!("proj/{key}") }], "key": key });
+            EntryDraft::parse(entry.to_string().as_bytes()).unwrap()
+        };
+        let drafts = keys.into_iter().map(draft).collect();
+        let append = Append { account: self.account, drafts, idempotency: None };
+        let appended = self.store.entry_append(append).await.unwrap();
+        appended.items.iter().map(|item| item.sequence.0).collect()
+    }
+
+    pub async fn append_many(&self, count: usize) -> Vec<u64> {
+        self.append(std::iter::repeat_n("web", count)).await
+    }
+
+    fn edit(&self, id: SubscriptionId, on: bool, resource: &str, config: &Value) -> SubscriptionEdit {
+        let context = SealContext { account: self.account, subscription: id, field: "config" };
+        SubscriptionEdit {
+            name: "test".to_owned(),
+            on,
+            tags: "[]".to_owned(),
+            statements: json!([{ "effect": "allow", "resources": [resource], "actions": ["*"] }]).to_string(),
+            config: self.keys.seal(context, config.to_string().as_bytes()).unwrap(),
+            extra: "{}".to_owned(),
+        }
+    }
+
+    /// A subscription that is on and wants what `resource` names.
+    pub async fn subscribe(&self, integration: &str, resource: &str, url: &str) -> Subscription {
+        let id = self.store.subscription_id();
+        let edit = self.edit(id, true, resource, &config(url, "first-token"));
+        let new = NewSubscription { id, account: self.account, integration: integration.to_owned(), edit };
+        let made = self.store.subscription_create(new, record()).await.unwrap();
+        self.engine.reload(self.account, id).await.unwrap();
+        made
+    }
+
+    /// Changes it as the API does.
+    pub async fn change(&self, id: SubscriptionId, on: bool, resource: &str, config: &Value) -> Subscription {
+        let stored = self.store.subscription_get(self.account, id).await.unwrap();
+        self.engine.freeze(self.account, id).await.unwrap();
+        let edit = self.edit(id, on, resource, config);
+        let updated = self.store.subscription_update(self.account, id, stored.revision, edit, record()).await.unwrap();
+        self.engine.reload(self.account, id).await.unwrap();
+        updated
+    }
+
+    pub async fn delete(&self, id: SubscriptionId) {
+        self.engine.freeze(self.account, id).await.unwrap();
+        self.store.subscription_delete(self.account, id, record()).await.unwrap();
+        self.engine.reload(self.account, id).await.unwrap();
+    }
+
+    pub async fn status(&self, id: SubscriptionId) -> Status {
+        let stored = self.store.subscription_get(self.account, id).await.unwrap();
+        self.engine.status(&stored).await.unwrap()
+    }
+
+    /// Looks again and again until the status is as wanted.
+    pub async fn wait_for_status(&self, id: SubscriptionId, is_so: impl Fn(&Status) -> bool) -> Status {
+        let end = Instant::now() + PATIENCE;
+        let mut looks = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            let status = self.status(id).await;
+            if is_so(&status) {
+                return status;
+            }
+            assert!(Instant::now() < end, "the status stays {status:?}");
+            looks.tick().await;
+        }
+    }
+
+    pub async fn wait_until_caught_up(&self, id: SubscriptionId) -> Status {
+        let last = self.store.entry_last_sequence(self.account).await.unwrap();
+        self.wait_for_status(id, |status| status.position == Some(last)).await
+    }
+
+    pub async fn stop(self) {
+        self.engine.stop(PATIENCE).await;
+        self.store.close().await;
+    }
+}
+
+pub fn client_settings() -> ClientSettings {
+    ClientSettings {
+        connect_to: ConnectTo::default(),
+        extra_roots: Vec::new(),
+        connect_timeout: Duration::from_secs(5),
+        tls_timeout: Duration::from_secs(5),
+        first_byte_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(20),
+        user_agent: "test".to_owned(),
+        via: "test".to_owned(),
+    }
+}
+
+pub fn config(url: &str, token: &str) -> Value {
+    json!({ "url": url, "token": token })
+}
+
+pub fn config_of(server: &Server, token: &str) -> Value {
+    config(&server.url("/hook"), token)
+}
+
+fn record() -> EntryDraft {
+    let members = json!({ "accesses": [{ "action": "createIntegration", "resource": "integration/sink" }] });
+    EntryDraft::system(members.as_object().unwrap())
+}
+
+/// `single`, `batch` (at most ten) and `paced` (in order, 50 ms apart): each posts an entry's sequence.
+fn catalogue(data: &Path) -> Catalogue {
+    let dir = data.join("integrations");
+    let batch =
+        json!({ "batch": { "itemsMax": 10, "bytesMax": 100_000, "prefix": "[", "separator": ",", "suffix": "]" } });
+    let paced = json!({ "pace": { "spacingMs": 50, "ordered": true, "target": ["url"] } });
+    for (key, own) in [("single", json!({})), ("batch", batch), ("paced", paced)] {
+        let manifest = json!({
+            "name": key,
+            "formVariables": [
+                { "key": "url", "name": "URL", "type": "uri" },
+                { "key": "token", "name": "Token", "type": "string", "isSecret": true },
+            ],
+            "capabilities": { "auditLogEventsHook": {
+                "endpoint": {
+                    "url": "{{{url}}}",
+                    "method": "POST",
+                    "headers": [{ "name": "Authorization", "value": "{{{token}}}" }],
+                },
+                "templates": { "default": "default.json.hbs" },
+                "includeErrorResponseBody": true,
+                "auditcast": own,
+            } },
+        });
+        let folder = dir.join(key);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
+        fs::write(folder.join("default.json.hbs"), r#"{"sequence": {{{delivery.sequence}}}, "key": "{{{key}}}"}"#)
+            .unwrap();
+    }
+    let mut catalogue = Catalogue::default();
+    assert_eq!(catalogue.load_dir(&dir), []);
+    catalogue
+}
