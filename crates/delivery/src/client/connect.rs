@@ -171,7 +171,11 @@ impl Connector {
         let addresses = tokio::net::lookup_host((host, port))
             .await
             .map_err(|cause| ConnectError::Dns { host: host.to_owned(), cause: cause.to_string() })?;
-        let permitted: Vec<_> = addresses.filter(|address| self.guard.permits(address.ip())).collect();
+        let permitted: Vec<_> = addresses
+            .filter(|address| self.guard.permits(address.ip()))
+            // The very address that was judged, also where the system has no IPv6.
+            .map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()))
+            .collect();
         // An address that does not answer must leave time for the next one.
         let share = self.connect_timeout / u32::try_from(permitted.len().max(1)).unwrap_or(u32::MAX);
         let mut last = ConnectError::Blocked { host: host.to_owned() };
