@@ -5,7 +5,7 @@ from support import entries
 from support.destinations import ALL, CONFIGS
 
 # Their answers speak of each item. Splunk's speaks of the first that failed.
-BY_ITEM = ["elastic", "honeycomb"]
+BY_ITEM = ["elastic", "honeycomb", "logdna"]
 # At 20 ms a byte they end within the time limit.
 SHORT_ANSWERS = ["logdna", "msteams", "signalfx", "splunk"]
 

@@ -77,7 +77,7 @@ def minimal():
         {**plain(), "_id": new_id("min"), "name": "", "titleVerb": "", "description": "", "comment": None, "member": None,
          "title": None, "tags": [], "customProperties": {}, "_links": {}},
         {"_id": new_id("min"), "action": "pay", "resource": "org/a:invoice/b", "date": now_ms() - 5 * 24 * 3_600_000},
-        {"_id": new_id("min"), "action": "pay", "resource": "org/a:invoice/b", "date": 946_684_800_000},
+        {"_id": new_id("min"), "action": "pay", "resource": "org/a:invoice/b", "date": 1_100_000_000_000},
         {"_id": new_id("min"), "action": "pay", "resource": "org/a:invoice/b", "date": now_ms() + 3 * 24 * 3_600_000},
         # As long as Datadog's tags can carry, with what JSON and URLs escape.
         {"_id": (new_id("min") + "\"/\\?#% é🚀" + "x" * 190)[:190], "action": "pay", "resource": "org/a:invoice/b"},
