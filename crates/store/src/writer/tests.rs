@@ -206,6 +206,8 @@ async fn ids_of_one_hash_are_told_apart() {
     execute(&bench.store, ONE_HASH).await.expect("is set");
     let again = bench.append(account, vec![draft("x", "1")]).await.expect("is told");
     assert_eq!(places(&again), [(1, true)]);
+    let beside = bench.append(other, vec![draft("x", "3")]).await.expect("is told");
+    assert_eq!(places(&beside), [(1, true)], "the other account's own");
     // And now the one that has it stands behind another.
     const SWAP: &str = "UPDATE entry SET id = 'z' WHERE bytes = CAST('1' AS BLOB);
                         UPDATE entry SET id = 'x' WHERE bytes = CAST('2' AS BLOB)";
