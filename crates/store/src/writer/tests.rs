@@ -201,13 +201,17 @@ async fn ids_of_one_hash_are_told_apart() {
     let [account, other] = [bench.account("a").await, bench.account("b").await];
     bench.append(account, vec![draft("x", "1"), draft("y", "2")]).await.expect("is stored");
     bench.append(other, vec![draft("x", "3")]).await.expect("is stored");
-    // Every row gets the hash that `x` has in the first account.
-    const ONE_HASH: &str = "UPDATE entry_id SET hash = (SELECT hash FROM entry_id ORDER BY place LIMIT 1)";
+    // Every row gets the hash that `x` has in the second account, then the one it has in the first.
+    const HASH_OF_THE_LAST: &str = "UPDATE entry_id SET hash = (SELECT hash FROM entry_id ORDER BY place DESC LIMIT 1)";
+    const KEEP: &str = "CREATE TEMP TABLE kept AS SELECT hash FROM entry_id ORDER BY place LIMIT 1";
+    execute(&bench.store, KEEP).await.expect("is kept");
+    execute(&bench.store, HASH_OF_THE_LAST).await.expect("is set");
+    let beside = bench.append(other, vec![draft("x", "3")]).await.expect("is told");
+    assert_eq!(places(&beside), [(1, true)]);
+    const ONE_HASH: &str = "UPDATE entry_id SET hash = (SELECT hash FROM kept)";
     execute(&bench.store, ONE_HASH).await.expect("is set");
     let again = bench.append(account, vec![draft("x", "1")]).await.expect("is told");
     assert_eq!(places(&again), [(1, true)]);
-    let beside = bench.append(other, vec![draft("x", "3")]).await.expect("is told");
-    assert_eq!(places(&beside), [(1, true)], "the other account's own");
     // And now the one that has it stands behind another.
     const SWAP: &str = "UPDATE entry SET id = 'z' WHERE bytes = CAST('1' AS BLOB);
                         UPDATE entry SET id = 'x' WHERE bytes = CAST('2' AS BLOB)";
