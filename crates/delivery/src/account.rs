@@ -185,8 +185,6 @@ impl AccountState {
 
     /// Takes note that the lane's progress has changed.
     pub(crate) fn soil(&mut self, lane: &Arc<Lane>) {
-        if !self.dirty.contains_key(&lane.id) {
-            self.dirty.insert(lane.id, Arc::clone(lane));
-        }
+        self.dirty.entry(lane.id).or_insert_with(|| Arc::clone(lane));
     }
 }

@@ -131,20 +131,20 @@ impl Client {
     ) -> Result<Self, rustls::Error> {
         let verified = Arc::new(tls::verified(&settings.extra_roots)?);
         let unverified = Arc::new(tls::unverified()?);
-        let pool = |guard: &AddressGuard, tls: &Arc<rustls::ClientConfig>| {
+        let pool = |guard: AddressGuard, tls: &Arc<rustls::ClientConfig>| {
             Pool::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_MAX)
                 .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
                 .retry_canceled_requests(true)
-                .build(Connector::new(&settings, guard.clone(), Arc::clone(tls)))
+                .build(Connector::new(&settings, guard, Arc::clone(tls)))
         };
         let public_only = AddressGuard::default();
         let pools = Arc::new([
-            pool(&public_only, &verified),
-            pool(&public_only, &unverified),
-            pool(&private_ranges, &verified),
-            pool(&private_ranges, &unverified),
+            pool(public_only.clone(), &verified),
+            pool(public_only, &unverified),
+            pool(private_ranges.clone(), &verified),
+            pool(private_ranges, &unverified),
         ]);
         Ok(Self { pools, settings: Arc::new(settings), clock })
     }

@@ -32,6 +32,7 @@ use crate::{
     send::{OpenConfig, Targets},
     status::{State, Status},
 };
+pub use attempt::SLOW;
 use due::DueQueue;
 
 /// Settings of the engine.

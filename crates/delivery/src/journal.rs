@@ -21,9 +21,10 @@ use crate::{
     lane::{Lane, Mode},
 };
 
-/// Outcomes that wait to be written down, at most this long or this many.
-pub(crate) const DELAY_MAX: Duration = Duration::from_millis(10);
-pub(crate) const OUTCOMES_MAX: usize = 1_000;
+/// How long an outcome waits to be written down, while the store is well.
+pub const DELAY_MAX: Duration = Duration::from_millis(10);
+/// How many outcomes wait for that long; with more they are written at once.
+pub const OUTCOMES_MAX: usize = 1_000;
 /// After a failed write, before the next.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -58,11 +59,7 @@ impl Journal {
 
     /// Takes note that the account's matched position moved, or one of its dirty lanes.
     pub(crate) fn note_account(&self, account: &Arc<Account>) {
-        let mut dirty = self.dirty.lock();
-        if !dirty.contains_key(&account.id) {
-            dirty.insert(account.id, Arc::clone(account));
-        }
-        drop(dirty);
+        self.dirty.lock().entry(account.id).or_insert_with(|| Arc::clone(account));
         self.changed.notify_one();
     }
 

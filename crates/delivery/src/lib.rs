@@ -19,6 +19,8 @@ mod send;
 mod simulation;
 mod status;
 
-pub use engine::{Engine, EngineHealth, EngineSettings};
+pub use engine::{Engine, EngineHealth, EngineSettings, SLOW};
+pub use journal::{DELAY_MAX, OUTCOMES_MAX};
 pub use outcome::{Outcome, Reason};
+pub use send::{REPLY_BYTES, REPLY_BYTES_PER_ITEM};
 pub use status::{Failure, State, Status};

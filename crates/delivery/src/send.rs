@@ -18,8 +18,9 @@ use crate::{
 };
 
 /// Bytes of a reply that are read: this many and [`REPLY_BYTES_PER_ITEM`] for each item.
-const REPLY_BYTES: usize = 64 * 1024;
-const REPLY_BYTES_PER_ITEM: usize = 1024;
+pub const REPLY_BYTES: usize = 64 * 1024;
+/// Bytes of a reply that are read for each entry of its request, beside [`REPLY_BYTES`].
+pub const REPLY_BYTES_PER_ITEM: usize = 1024;
 /// The most of a reason that is kept, in bytes.
 const REASON_BYTES_MAX: usize = 1024;
 

@@ -53,13 +53,12 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 /// Source: IANA IPv6 special-purpose address registry. Only 2000::/3 is routed publicly;
 /// within it, forms that carry an IPv4 address could hide a private one.
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    let is_global_unicast = segments[0] & 0xe000 == 0x2000;
-    let special = (segments[0] == 0x2001 && segments[1] < 0x0200) // protocol assignments, Teredo
-        || (segments[0] == 0x2001 && segments[1] == 0x0db8) // documentation
-        || segments[0] == 0x2002 // 6to4
-        || (segments[0] == 0x2620 && segments[1] == 0x004f && segments[2] == 0x8000) // AS112
-        || (segments[0] == 0x3fff && segments[1] < 0x1000); // documentation
+    let [first, second, third, ..] = address.segments();
+    let is_global_unicast = first & 0xe000 == 0x2000;
+    let special = (first == 0x2001 && (second < 0x0200 || second == 0x0db8)) // protocols, Teredo; documentation
+        || first == 0x2002 // 6to4
+        || (first == 0x2620 && second == 0x004f && third == 0x8000) // AS112
+        || (first == 0x3fff && second < 0x1000); // documentation
     is_global_unicast && !special
 }
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An answer that takes longer makes the window start anew.
-const SLOW: Duration = Duration::from_secs(10);
+pub const SLOW: Duration = Duration::from_secs(10);
 
 /// What an attempt came to, and what its request told the destination of time.
 struct Attempted {
@@ -151,7 +151,7 @@ impl Inner {
                 state.courier.stamped(stamp);
             }
             let died = state.courier.finish(&load, read.results, now, &self.settings.schedule, self.next_jitter());
-            state.dead.extend(died.into_iter().map(|died| dead_letter(lane, died, now.wall)));
+            state.dead.extend(died.iter().map(|died| dead_letter(lane, died, now.wall)));
             if let Some(failure) = read.failure {
                 state.courier.note_failure(failure, read.failed_entries);
             }
@@ -172,7 +172,7 @@ impl Inner {
     }
 }
 
-pub(crate) fn dead_letter(lane: &Lane, died: Died, now: Timestamp) -> DeadLetter {
+pub(crate) fn dead_letter(lane: &Lane, died: &Died, now: Timestamp) -> DeadLetter {
     DeadLetter {
         subscription: lane.id,
         sequence: died.entry.sequence,

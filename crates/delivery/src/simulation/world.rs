@@ -1,5 +1,7 @@
 //! The log, the database, the process, and what happens to them.
 
+mod process;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
@@ -12,15 +14,10 @@ use policy::Policy;
 use serde_json::json;
 use store::{Counts, JournalWrite, Progress};
 
-use super::{
-    Random,
-    destination::{self, Destination, Reply},
-};
+use super::{Random, destination::Destination};
 use crate::{
-    account::{Account, Join},
+    account::Account,
     courier::{Courier, Load, Now, Pacing, Results},
-    decide::{Jitter, Schedule},
-    engine::attempt::dead_letter,
     journal::{self, Taken},
     lane::{Lane, Mode, Spec},
 };
@@ -440,130 +437,5 @@ impl World {
         if let Some(side) = sides.values_mut().nth(at) {
             side.destination.change_mood(random);
         }
-    }
-
-    /// Starts requests and readers, as the engine does.
-    fn pump(&mut self) -> Result<(), String> {
-        let mut lanes: Vec<_> = self.account.lock().lanes.values().map(Arc::clone).collect();
-        lanes.sort_by_key(|lane| lane.id);
-        for lane in lanes {
-            loop {
-                let mut state = lane.lock();
-                if !state.listens() {
-                    break;
-                }
-                let Some(load) = state.courier.take(self.now, self.limits) else { break };
-                let spec = Arc::clone(&state.spec);
-                drop(state);
-                self.start(&lane, &spec, load)?;
-            }
-            self.start_reader(&lane);
-        }
-        Ok(())
-    }
-
-    fn start(&mut self, lane: &Arc<Lane>, spec: &Spec, mut load: Load) -> Result<(), String> {
-        let count = load.entries.len() - usize::from(load.entries.len() > 1 && self.random.one_in(5));
-        if !lane.may_still_start(spec, &mut load, count) {
-            return Ok(());
-        }
-        let row = &self.rows[&lane.id];
-        if !row.is_on || row.revision != spec.revision {
-            return Err(format!("{}: a request starts under revision {} of {}", lane.id, spec.revision, row.revision));
-        }
-        let side = self.sides.get_mut(&lane.id).expect("is there");
-        if self.now < side.destination.not_before {
-            return Err(format!("{}: called at {:?}, before {:?}", lane.id, self.now, side.destination.not_before));
-        }
-        for entry in &load.entries {
-            if side.places.contains_key(&entry.sequence.0) {
-                return Err(format!("{}: {} is sent again although it is settled", lane.id, entry.sequence.0));
-            }
-        }
-        let Reply { after, results } = side.destination.answer(&load, &mut self.random);
-        self.flights.push(Flight { lane: Arc::clone(lane), load, ends: self.now + after, results });
-        Ok(())
-    }
-
-    /// The answer that comes next.
-    fn end_flight(&mut self) {
-        let Some(at) = (0..self.flights.len()).min_by_key(|at| self.flights[*at].ends) else { return };
-        let Flight { lane, load, ends, results } = self.flights.remove(at);
-        self.now = self.now.max(ends);
-        let clocks = self.clocks();
-        let side = self.sides.get_mut(&lane.id).expect("is there");
-        if let Some(asked) = destination::asked(&results) {
-            side.destination.not_before = side.destination.not_before.max(self.now + asked);
-        }
-        let own = results.own.clone();
-        let mut state = lane.lock();
-        let stops = state.courier.mark().stops;
-        let jitter = Jitter(u32::try_from(self.random.below(1_001)).unwrap());
-        let died = state.courier.finish(&load, results, clocks, &Schedule::default(), jitter);
-        let dead: Vec<_> = died.iter().map(|died| died.entry.sequence.0).collect();
-        state.dead.extend(died.into_iter().map(|died| dead_letter(&lane, died, clocks.wall)));
-        for (entry, own) in load.entries.iter().zip(own) {
-            let fate = match own {
-                _ if state.courier.holds(entry.sequence) => continue,
-                _ if dead.contains(&entry.sequence.0) => Fate::Dead,
-                Some(_) => Fate::Nothing,
-                None => Fate::Delivered,
-            };
-            side.places.insert(entry.sequence.0, side.fates.len());
-            side.fates.push((entry.sequence.0, fate));
-        }
-        let stopped = state.courier.mark().stops != stops;
-        drop(state);
-        if stopped {
-            self.account.rest(&lane);
-        }
-        self.account.lock().soil(&lane);
-    }
-
-    fn start_reader(&mut self, lane: &Arc<Lane>) {
-        let mut state = lane.lock();
-        let reads = state.mode == Mode::Reading || state.courier.has_unread();
-        if !state.listens() || !reads || state.reading {
-            return;
-        }
-        if !state.courier.may_start(self.now) || !state.courier.wants_more() {
-            return;
-        }
-        let spec = Arc::clone(&state.spec);
-        let unread = state.courier.unread(256);
-        let frontier = state.courier.frontier();
-        state.reading = true;
-        let has_room = state.courier.has_room();
-        drop(state);
-        let read = if let Some(first) = unread.first().copied() {
-            let run = unread.iter().zip(first.0..).take_while(|(hole, expected)| hole.0 == *expected).count();
-            let count = usize::try_from(self.random.below(run as u64)).unwrap() + 1;
-            Some(Read::Holes(unread[..run].to_vec(), self.page(first.previous(), count)))
-        } else if has_room {
-            match self.account.join(lane, frontier) {
-                Join::Done | Join::Stale => None,
-                Join::Behind(matched) => Some(Read::Page(frontier, matched, self.page(frontier, 256))),
-            }
-        } else {
-            None
-        };
-        match read {
-            Some(read) => self.readers.push(Reader { lane: Arc::clone(lane), spec, read }),
-            None => lane.lock().reading = false,
-        }
-    }
-
-    fn end_reader(&mut self) {
-        if self.readers.is_empty() {
-            return;
-        }
-        let at = usize::try_from(self.random.below(self.readers.len() as u64)).unwrap();
-        let Reader { lane, spec, read } = self.readers.swap_remove(at);
-        match read {
-            Read::Holes(holes, page) => lane.read_holes(&spec, &holes, &page),
-            Read::Page(frontier, matched, page) => lane.read_page(&spec, frontier, matched, &page),
-        }
-        lane.lock().reading = false;
-        self.account.lock().soil(&lane);
     }
 }

@@ -103,13 +103,13 @@ fn after_a_crash_every_entry_still_arrives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unsettled_entries_are_sent_after_a_restart_although_nothing_new_comes() {
     let (data, server) = (data(), Server::start().await);
-    server.from_now_on(Answer::status(503));
+    server.always(Answer::status(503));
     let process = Process::started(data.path()).await;
     let made = process.subscribe("single", "proj/web", &server.url("/hook")).await;
     let wanted = process.append_many(3).await;
     server.wait_for(8).await;
     process.stop().await;
-    server.from_now_on(Answer::status(200));
+    server.always(Answer::status(200));
     let process = Process::started(data.path()).await;
     server.wait_for_taken(&wanted).await;
     process.wait_until_caught_up(made.id).await;
@@ -142,14 +142,14 @@ async fn a_pause_keeps_the_position_over_a_restart_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_rules_over_everything_that_is_unsettled() {
     let (data, server) = (data(), Server::start().await);
-    server.from_now_on(Answer::status(503));
+    server.always(Answer::status(503));
     let process = Process::started(data.path()).await;
     let made = process.subscribe("single", "proj/*", &server.url("/hook")).await;
     let appended = process.append(["web", "app", "web", "app"]).await;
     server.wait_for(6).await;
     process.change(made.id, true, "proj/app", &config_of(&server, "second-token")).await;
     let before = server.received().len();
-    server.from_now_on(Answer::status(200));
+    server.always(Answer::status(200));
     process.wait_until_caught_up(made.id).await;
     assert_eq!(server.taken(), [appended[1], appended[3]]);
     // One may have been on its way when the edit was answered.
@@ -161,7 +161,7 @@ async fn an_edit_rules_over_everything_that_is_unsettled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_in_flight_at_a_delete_ends_and_nothing_follows() {
     let (data, server) = (data(), Server::start().await);
-    server.from_now_on(Answer::Held);
+    server.always(Answer::Held);
     let process = Process::started(data.path()).await;
     let made = process.subscribe("single", "proj/web", &server.url("/hook")).await;
     let other = process.subscribe("single", "proj/web", &server.url("/other")).await;

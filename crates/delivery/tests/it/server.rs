@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// The answer of requests for which the script has none.
-    pub fn from_now_on(&self, answer: Answer) {
+    pub fn always(&self, answer: Answer) {
         self.state.lock().unwrap().standing = answer;
     }
 

@@ -45,7 +45,7 @@ async fn failures_resets_and_endless_answers_lose_nothing() {
 async fn an_entry_that_is_refused_among_others_is_a_dead_letter() {
     for integration in ["single", "batch"] {
         let (data, server) = (data(), Server::start().await);
-        server.from_now_on(Answer::Refusing(422, "poison"));
+        server.always(Answer::Refusing(422, "poison"));
         let process = Process::started(data.path()).await;
         let made = process.subscribe(integration, "proj/*", &server.url("/hook")).await;
         let first = process.append(["web"]).await;
@@ -65,7 +65,7 @@ async fn an_entry_that_is_refused_among_others_is_a_dead_letter() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_suspends_until_an_edit_and_loses_nothing() {
     let (data, server) = (data(), Server::start().await);
-    server.from_now_on(Answer::Status(401, Vec::new(), r#"{"bad token": "first-token"}"#));
+    server.always(Answer::Status(401, Vec::new(), r#"{"bad token": "first-token"}"#));
     let process =
         Process::open_with(data.path(), delivery::decide::Schedule { probe_first: Duration::from_secs(60), ..quick() })
             .await;
@@ -76,7 +76,7 @@ async fn a_wrong_key_suspends_until_an_edit_and_loses_nothing() {
     assert_eq!(server.received().len(), 1);
     assert!(!format!("{status:?}").contains("first-token"), "{status:?}");
     assert_eq!(status.errors[0].response_body.as_deref(), Some(r#"{"bad token": "[hidden]"}"#));
-    server.from_now_on(Answer::status(200));
+    server.always(Answer::status(200));
     process.change(made.id, true, "proj/web", &config_of(&server, "second-token")).await;
     server.wait_for_taken(&wanted).await;
     assert!(server.received()[1..].iter().all(|received| received.authorization == "second-token"));
@@ -86,7 +86,7 @@ async fn a_wrong_key_suspends_until_an_edit_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects_are_not_followed() {
     let (data, server) = (data(), Server::start().await);
-    server.from_now_on(Answer::Status(307, vec![("location", server.url("/elsewhere"))], ""));
+    server.always(Answer::Status(307, vec![("location", server.url("/elsewhere"))], ""));
     let process = Process::started(data.path()).await;
     let made = process.subscribe("single", "proj/web", &server.url("/hook")).await;
     process.append_many(1).await;
@@ -100,7 +100,7 @@ async fn redirects_are_not_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_hangs_holds_up_nobody_else() {
     let (data, hanging, healthy) = (data(), Server::start().await, Server::start().await);
-    hanging.from_now_on(Answer::Held);
+    hanging.always(Answer::Held);
     let process = Process::started(data.path()).await;
     for _ in 0..20 {
         process.subscribe("single", "proj/web", &hanging.url("/hook")).await;

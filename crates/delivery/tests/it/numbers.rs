@@ -1,0 +1,38 @@
+//! The numbers that docs/delivery.md tells are the ones that hold.
+
+use delivery::{
+    DELAY_MAX, Failure, OUTCOMES_MAX, REPLY_BYTES, REPLY_BYTES_PER_ITEM, SLOW,
+    courier::{HOLES_MAX, LOADED_BYTES_MAX, UNJOURNALED_MAX},
+    decide::Schedule,
+};
+
+#[test]
+fn the_page_tells_the_limits_as_they_are() {
+    let page = include_str!("../../../../docs/delivery.md");
+    let schedule = Schedule::default();
+    let mib = |bytes: usize| bytes / 1024 / 1024;
+    for (what, number) in [
+        ("first wait of a hold", format!("{} s", schedule.backoff_first.as_secs())),
+        ("longest wait of a hold", format!("{} min", schedule.backoff_max.as_secs() / 60)),
+        ("first wait of a suspension", format!("{} min", schedule.probe_first.as_secs() / 60)),
+        ("longest wait of a suspension", format!("{} h", schedule.probe_max.as_secs() / 3_600)),
+        ("first wait of an entry", format!("{} s", schedule.entry_first.as_secs())),
+        ("tries of an entry while others pass", schedule.entry_tries_max.to_string()),
+        ("refusals in a row", schedule.refusals_in_row_max.to_string()),
+        ("failures in a row", schedule.failures_in_row_max.to_string()),
+        ("longest wait that a destination may ask for", format!("{} h", schedule.retry_after_max.as_secs() / 3_600)),
+        ("an answer is slow from", format!("{} s", SLOW.as_secs())),
+        ("jitter", format!("0 to {} %", schedule.jitter_percent_max)),
+        ("unsettled entries of a subscription", HOLES_MAX.to_string()),
+        ("entries of a subscription in memory", format!("{} MiB", mib(LOADED_BYTES_MAX))),
+        ("unwritten outcomes of a subscription", UNJOURNALED_MAX.to_string()),
+        ("an outcome waits to be written", format!("{} ms", DELAY_MAX.as_millis())),
+        ("outcomes that are written at once", OUTCOMES_MAX.to_string()),
+        ("of a reply are read", format!("{} KiB", REPLY_BYTES / 1024)),
+        ("of a reply for each entry of the request", format!("{} KiB", REPLY_BYTES_PER_ITEM / 1024)),
+        ("failures kept to show", Failure::KEPT.to_string()),
+        ("of a failed answer kept to show", format!("{} KiB", Failure::BODY_BYTES_MAX / 1024)),
+    ] {
+        assert!(page.contains(&format!("| {what} | {number} |")), "the page does not say: {what}: {number}");
+    }
+}
