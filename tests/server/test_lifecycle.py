@@ -185,7 +185,7 @@ def test_a_subscription_starts_with_what_comes_after_it(server, receiver):
 def test_an_accepted_entry_counts_as_waiting_from_its_answer_on(server, receiver):
     receiver.fault("hang", "splunk", forever=True)
     created = server.subscribe("splunk", CONFIGS["splunk"])
-    for number in range(1, 31):
+    for number in range(1, 151):
         server.ingest([entries.plain()])
         waiting = server.subscription(created)["_delivery"]["waiting"]
         assert waiting >= number, f"{waiting} of at least {number}"
