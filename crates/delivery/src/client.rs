@@ -190,7 +190,7 @@ impl Client {
     ) -> Result<Answer, SendError> {
         let pool = &self.pools[usize::from(profile.private_ranges) * 2 + usize::from(!profile.verify_tls)];
         let limit = self.settings.first_byte_timeout.min(self.settings.request_timeout);
-        let end = tokio::time::Instant::now() + self.settings.request_timeout;
+        let started = self.clock.monotonic();
         let response = tokio::time::timeout(limit, request_once_more(pool, request))
             .await
             .map_err(|_| SendError::FirstByte(limit))?
@@ -205,7 +205,8 @@ impl Client {
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
             .collect();
         let mut read = Vec::new();
-        let whole = tokio::time::timeout_at(end, read_body(body, &mut read, body_bytes_max)).await;
+        let left = self.settings.request_timeout.saturating_sub(self.clock.monotonic().saturating_sub(started));
+        let whole = tokio::time::timeout(left, read_body(body, &mut read, body_bytes_max)).await;
         let truncated = !whole.unwrap_or(false);
         Ok(Answer { status: head.status.as_u16(), headers, body: read, truncated, took: Duration::ZERO })
     }
@@ -271,6 +272,3 @@ fn causes<'a>(error: &'a PoolError) -> impl Iterator<Item = &'a (dyn std::error:
 
 /// A name and port, and where to connect for it.
 pub(crate) type Redirection = (String, u16, SocketAddr);
-
-#[cfg(test)]
-mod tests;

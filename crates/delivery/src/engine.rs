@@ -156,8 +156,11 @@ impl Engine {
     /// Starts no request any more, waits for those in flight up to `deadline`, and writes
     /// down how far everything is.
     pub async fn stop(&self, deadline: Duration) {
-        self.inner.running.store(false, Ordering::Release);
+        let was_running = self.inner.running.swap(false, Ordering::AcqRel);
         self.inner.stopping.cancel();
+        if !was_running {
+            return;
+        }
         self.inner.tasks.close();
         if tokio::time::timeout(deadline, self.inner.tasks.wait()).await.is_err() {
             tracing::warn!("requests in flight were given up; they are sent again after the next start");

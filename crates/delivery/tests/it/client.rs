@@ -1,5 +1,11 @@
+//! The guarded client against servers of one manner each.
+
 use std::{sync::Arc, time::Duration};
 
+use delivery::{
+    Outcome,
+    client::{AddressGuard, Answer, Client, ClientSettings, ConnectTo, Profile, SendError},
+};
 use domain::{Clock, Timestamp};
 use integrations::HttpRequest;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -11,9 +17,6 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_rustls::TlsAcceptor;
-
-use super::{AddressGuard, Answer, Client, ClientSettings, ConnectTo, Profile, SendError};
-use crate::outcome::Outcome;
 
 const NAME: &str = "events.corp.test";
 const OPERATOR: Profile = Profile { private_ranges: true, verify_tls: true };
@@ -131,7 +134,7 @@ fn certificate(name: &str) -> (Arc<ServerConfig>, CertificateDer<'static>) {
     let key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let server = ServerConfig::builder_with_provider(super::tls::provider())
+    let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
@@ -294,7 +297,7 @@ async fn a_new_connection_that_is_closed_is_a_failure() {
 fn proxies_of_the_environment_are_ignored() {
     let this = std::env::current_exe().unwrap();
     let output = std::process::Command::new(this)
-        .args(["--exact", "client::tests::no_more_of_a_body_is_kept_than_asked_for"])
+        .args(["--exact", "client::no_more_of_a_body_is_kept_than_asked_for"])
         .envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, "http://127.0.0.1:1")))
         .output()
         .unwrap();
