@@ -1,12 +1,12 @@
 //! What every answer gets: an id, the body of its problem, and one line in the log.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::Response,
 };
@@ -16,6 +16,8 @@ use crate::{Route, authenticate::Account, problem::Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+/// Producers and probes call these all the time.
+const FREQUENT: [&str; 3] = ["/ingest/entries", "/healthz", "/readyz"];
 const REQUEST_ID_CHARS_MAX: usize = 128;
 
 /// Runs outermost: what happens inside has an id, is logged, and every error has a JSON body.
@@ -38,20 +40,24 @@ pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, request: Request,
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let took = clock.monotonic().saturating_sub(started);
-    tracing::info!(
-        request_id = id,
-        %method,
-        route = response.extensions().get::<Route>().map_or("none", |route| route.0.as_str()),
-        status = response.status().as_u16(),
-        duration_ms = took.as_millis(),
-        account = response.extensions().get::<Account>().map(|account| account.0.to_string()),
-        "request"
-    );
+    log(&response, &id, &method, clock.monotonic().saturating_sub(started));
     if let Some(cause) = problem.as_ref().and_then(Problem::cause) {
         tracing::error!(request_id = id, cause = chain(&**cause), "request failed");
     }
     response
+}
+
+/// One line a request; those that come by the thousand, and went well, only for who looks closer.
+fn log(response: &Response, request_id: &str, method: &Method, took: Duration) {
+    let route = response.extensions().get::<Route>().map_or("none", |route| route.0.as_str());
+    let status = response.status().as_u16();
+    let account = || response.extensions().get::<Account>().map(|account| account.0.to_string());
+    let duration_ms = took.as_millis();
+    if FREQUENT.contains(&route) && response.status().is_success() {
+        tracing::debug!(request_id, %method, route, status, duration_ms, account = account(), "request");
+    } else {
+        tracing::info!(request_id, %method, route, status, duration_ms, account = account(), "request");
+    }
 }
 
 fn problem_of(response: &mut Response) -> Option<Problem> {
@@ -81,8 +87,8 @@ fn uuid() -> String {
     let _ = rand::fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = |part: &[u8]| part.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    [&bytes[..4], &bytes[4..6], &bytes[6..8], &bytes[8..10], &bytes[10..]].map(hex).join("-")
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {
