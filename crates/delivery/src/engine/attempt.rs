@@ -27,6 +27,14 @@ struct Attempted {
     stamp: Option<Timestamp>,
 }
 
+impl Attempted {
+    /// Whether an ordered destination refused a time that may not be after its last one.
+    fn may_be_out_of_order(&self, spec: &Spec) -> bool {
+        let is_ordered = spec.integration.pace().is_some_and(integrations::Pace::ordered);
+        is_ordered && self.stamp.is_some() && matches!(self.read.results.sent, Sent::Whole(Outcome::Refused(_)))
+    }
+}
+
 impl Inner {
     pub(crate) async fn attempt(self: &Arc<Self>, lane: &Arc<Lane>, spec: &Arc<Spec>, mut load: Load) {
         let tried = AssertUnwindSafe(self.try_once(lane, spec, &mut load)).catch_unwind().await;
@@ -58,8 +66,26 @@ impl Inner {
         }
         let is_proven = lane.lock().courier.is_proven();
         let _permit = self.permits.acquire(spec.host.get().map(String::as_str), is_proven).await;
+        let begun = self.clock.now();
+        let attempted = self.send_once(lane, spec, &open, load, target.as_deref_mut()).await?;
+        let Some(target) = target.filter(|_| attempted.may_be_out_of_order(spec)) else { return Some(attempted) };
+        // Somebody else may have told the destination of a later time: once more, with the present one.
+        let mut target = self.turn_at(target).await;
+        target.last_stamp = target.last_stamp.max(Some(begun));
+        self.send_once(lane, spec, &open, load, Some(&mut target)).await
+    }
+
+    async fn send_once(
+        &self,
+        lane: &Lane,
+        spec: &Spec,
+        open: &OpenConfig,
+        load: &mut Load,
+        target: Option<&mut Target>,
+    ) -> Option<Attempted> {
         let integration = &spec.integration;
-        let prepared = prepare(load, target.as_deref());
+        let moment = self.moment(lane, spec, target.as_deref());
+        let prepared = send::prepare(integration, &open.config, &load.entries, &self.settings.public_url, moment);
         if !self.may_still_start(lane, spec, load, prepared.entries.len()) {
             return None;
         }
@@ -72,11 +98,13 @@ impl Inner {
         let started = self.clock.monotonic();
         let answered = self.client.send(request, profile, send::reply_bytes_max(entries)).await;
         let took = self.clock.monotonic().saturating_sub(started);
+        // Without a whole answer nobody knows whether the destination has it.
+        let may_be_stored = answered.is_err();
         let read = send::read(integration, &open.secrets, answered, prepared.entries, self.clock.now());
-        if let Some(target) = target.as_deref_mut() {
+        if let Some(target) = target {
             let spacing = integration.pace().map(integrations::Pace::spacing).unwrap_or_default();
             target.next_at = self.clock.monotonic() + spacing;
-            if read.results.is_accepted() {
+            if may_be_stored || read.results.is_accepted() {
                 target.last_stamp = target.last_stamp.max(prepared.stamp);
             }
         }
@@ -102,7 +130,10 @@ impl Inner {
     /// Waits for the turn at a target that wants its requests apart.
     async fn reach_target(&self, lane: &Lane, spec: &Spec, open: &OpenConfig) -> Option<OwnedMutexGuard<Target>> {
         let target = self.targets.get(lane.account, &spec.integration, &open.config)?;
-        let target = target.lock_owned().await;
+        Some(self.turn_at(target.lock_owned().await).await)
+    }
+
+    async fn turn_at(&self, target: OwnedMutexGuard<Target>) -> OwnedMutexGuard<Target> {
         let wait = target.next_at.saturating_sub(self.clock.monotonic());
         if !wait.is_zero() {
             tokio::select! {
@@ -110,7 +141,7 @@ impl Inner {
                 () = self.stopping.cancelled() => {}
             }
         }
-        Some(target)
+        target
     }
 
     fn moment(&self, lane: &Lane, spec: &Spec, target: Option<&Target>) -> Moment {
