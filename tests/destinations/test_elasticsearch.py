@@ -9,7 +9,6 @@ import pytest
 import requests
 from osmem_server import OsmemServer
 from support import entries
-from support.polling import until
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import concurrent.futures
 import gzip
 import json
+import socket
 import threading
 
 import pytest
@@ -146,3 +147,15 @@ def test_a_thousand_small_posts_at_once_are_all_taken_in_order_without_gaps(make
     server.until_settled(created)
     counts = receiver.counts("splunk")
     assert (counts["distinct"], counts["duplicates"]) == (1_000, 0)
+
+
+def test_a_refusal_before_the_body_came_says_whether_the_connection_goes_on(server):
+    # Clients keep connections; one that is closed without a word fails their next request.
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"POST /ingest/entries HTTP/1.1\r\nHost: x\r\nAuthorization: wrong\r\nContent-Length: 2\r\n\r\n")
+        first = connection.recv(65_536)
+        assert first.startswith(b"HTTP/1.1 401")
+        if b"\r\nconnection: close\r\n" not in first.lower():
+            connection.sendall(b"{}" + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")

@@ -31,14 +31,41 @@ pub(super) struct TimedBody {
     body: Incoming,
     limit: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
-    expired: Arc<AtomicBool>,
+    has_ended: bool,
+    end: Arc<BodyEnd>,
+}
+
+/// How a request body ended.
+#[derive(Default)]
+pub(super) struct BodyEnd {
+    expired: AtomicBool,
+    left_unread: AtomicBool,
+}
+
+impl BodyEnd {
+    /// It was not whole in time.
+    pub(super) fn expired(&self) -> bool {
+        self.expired.load(Ordering::Relaxed)
+    }
+
+    /// The request was answered without all of it.
+    pub(super) fn left_unread(&self) -> bool {
+        self.left_unread.load(Ordering::Relaxed)
+    }
 }
 
 impl TimedBody {
-    /// The body, and whether it failed for its time.
-    pub(super) fn new(body: Incoming, limit: Duration) -> (Self, Arc<AtomicBool>) {
-        let expired = Arc::new(AtomicBool::new(false));
-        (Self { body, limit, deadline: None, expired: Arc::clone(&expired) }, expired)
+    /// The body, and what is known of its end once it is dropped.
+    pub(super) fn new(body: Incoming, limit: Duration) -> (Self, Arc<BodyEnd>) {
+        let end = Arc::new(BodyEnd::default());
+        (Self { body, limit, deadline: None, has_ended: false, end: Arc::clone(&end) }, end)
+    }
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        let left_unread = !self.has_ended && !self.body.is_end_stream();
+        self.end.left_unread.store(left_unread, Ordering::Relaxed);
     }
 }
 
@@ -48,12 +75,13 @@ impl Body for TimedBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.has_ended = frame.is_none();
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
         }
         let limit = self.limit;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(deadline.as_mut().poll(context));
-        self.expired.store(true, Ordering::Relaxed);
+        self.end.expired.store(true, Ordering::Relaxed);
         Poll::Ready(Some(Err(BodyTimeout.into())))
     }
 

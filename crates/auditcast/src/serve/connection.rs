@@ -1,14 +1,6 @@
 //! One connection of a client, from its handshake to its end.
 
-use std::{
-    convert::Infallible,
-    future::pending,
-    io,
-    net::SocketAddr,
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{convert::Infallible, future::pending, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -133,24 +125,23 @@ async fn answer(
 ) -> Result<hyper::Response<CountedBody>, Infallible> {
     let (head, body) = request.into_parts();
     let version = head.version;
-    let (body, expired) = TimedBody::new(body, body_timeout);
+    let (body, end) = TimedBody::new(body, body_timeout);
     let mut request = Request::from_parts(head, Body::new(body));
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = router.oneshot(request).await?;
     // Whatever a handler makes of a body that broke off, the client is told the cause.
-    let response = if expired.load(Ordering::Relaxed) { too_slow(version) } else { response };
+    let mut response = if end.expired() { too_slow() } else { response };
+    if version < Version::HTTP_2 && end.left_unread() {
+        // What is left of the body stands where the next request would, so the connection ends. A
+        // client that is not told so sends its next request into it.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response.map(|body| CountedBody::new(body, in_flight)))
 }
 
-fn too_slow(version: Version) -> Response {
+fn too_slow() -> Response {
     let text = r#"{"code":"request_timeout","message":"The request body did not arrive in time."}"#;
-    let mut response =
-        (StatusCode::REQUEST_TIMEOUT, [(header::CONTENT_TYPE, "application/json")], text).into_response();
-    if version < Version::HTTP_2 {
-        // The rest of the body is still to come, so that the connection is of no more use.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+    (StatusCode::REQUEST_TIMEOUT, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 /// What a connection is doing.
