@@ -355,6 +355,8 @@ impl Inner {
 
     async fn status(self: &Arc<Self>, subscription: &Subscription) -> Result<Status, store::Error> {
         let account = self.account(subscription.account).await?;
+        // What is committed counts as waiting at once, also while the matcher has yet to see it.
+        let last = self.store.entry_last_sequence(subscription.account).await?;
         let lane = account.lock().lanes.get(&subscription.id).map(Arc::clone);
         if let Some(lane) = lane {
             let state = account.lock();
@@ -362,13 +364,12 @@ impl Inner {
             if lane_state.mode == Mode::Attached {
                 lane_state.courier.pass_to(state.matched);
             }
-            let waiting = state.matched.0.saturating_sub(lane_state.courier.position().0);
+            let waiting = last.0.saturating_sub(lane_state.courier.position().0);
             return Ok(status_of(&lane_state.courier, subscription.edit.on, waiting));
         }
         let Some(progress) = self.store.progress_get(subscription.id).await? else {
             return Ok(never_on(subscription.edit.on));
         };
-        let last = self.store.entry_last_sequence(subscription.account).await?;
         let matched = account.lock().matched;
         let pacing = crate::courier::Pacing { window_max: 1, ordered: false };
         let courier =
