@@ -24,6 +24,11 @@ impl UrlTemplate {
         Self { template, userinfo: declares_userinfo(source), of_entry: source.contains("context") }
     }
 
+    /// Whether the URL is not the same for every entry.
+    pub(crate) fn is_of_entry(&self) -> bool {
+        self.of_entry
+    }
+
     pub(crate) fn render(&self, root: &Value) -> Result<String, RenderError> {
         let escape = UrlEscape { userinfo: self.userinfo, base_end: Cell::new(None) };
         let fail = |reason: String| RenderError::Url { reason, of_entry: self.of_entry };
@@ -44,6 +49,11 @@ pub(crate) struct HeaderTemplate {
 impl HeaderTemplate {
     pub(crate) fn new(name: &str, value: Template, source: &str) -> Self {
         Self { name: name.to_owned(), value, of_entry: source.contains("context") }
+    }
+
+    /// Whether the value is not the same for every entry.
+    pub(crate) fn is_of_entry(&self) -> bool {
+        self.of_entry
     }
 
     /// Name and value; none when the value is empty.

@@ -15,6 +15,7 @@ pub(crate) type Flaw = (String, String);
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Extension {
+    pub(crate) body: Option<BodyName>,
     pub(crate) reply: Vec<ReplyRule>,
     pub(crate) first_invalid: Option<String>,
     pub(crate) rate_reset: Option<RateReset>,
@@ -25,6 +26,14 @@ pub(crate) struct Extension {
     pub(crate) cut: Vec<Cut>,
     pub(crate) body_budget: Option<BodyBudget>,
     pub(crate) skip_verification: Option<String>,
+}
+
+/// A body that needs no template.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum BodyName {
+    /// The entry as its producer sent it, byte for byte.
+    StoredEntry,
 }
 
 /// One rule about replies; the first that matches decides.

@@ -46,6 +46,8 @@ pub struct Integration {
 pub(crate) enum Body {
     /// The entry as the standard webhook gives it.
     StandardPayload,
+    /// The entry as its producer sent it, byte for byte.
+    StoredEntry,
     /// By kind, and `default` and `validation`.
     Templates(BTreeMap<String, BodyTemplate>),
 }
@@ -198,7 +200,7 @@ impl Integration {
         moment: impl Into<Moment>,
     ) -> Result<Item, RenderError> {
         let template = match &self.body {
-            Body::StandardPayload => None,
+            Body::StandardPayload | Body::StoredEntry => None,
             Body::Templates(templates) => {
                 let own = Some(facts.kind()).filter(|kind| !matches!(*kind, "default" | "validation"));
                 match own.and_then(|kind| templates.get(kind)).or_else(|| templates.get("default")) {
@@ -223,7 +225,7 @@ impl Integration {
         moment: impl Into<Moment>,
     ) -> Result<Item, RenderError> {
         let template = match &self.body {
-            Body::StandardPayload => None,
+            Body::StandardPayload | Body::StoredEntry => None,
             Body::Templates(templates) => {
                 let names = ["validation", "default", "flag"];
                 match names.into_iter().find_map(|name| templates.get(name)).or_else(|| templates.values().next()) {
@@ -276,20 +278,23 @@ impl Integration {
         };
         let values = self.variables.values(config);
         let batch = self.batch_format(&values);
-        let delivery = delivery_context(entry, stamp, moment.now);
-        let root = body_root(facts, base_url, values, delivery);
-        let body = match template {
-            None => facts.representation().to_string(),
-            Some(template) => match self.render_body(template, &root)? {
-                Some(body) => body,
+        let prefix = batch.and_then(|batch| batch.item_prefix.as_ref());
+        // Deriving what templates may ask for takes longer than all the rest, so it is left out
+        // where none asks.
+        let asks = template.is_some() || prefix.is_some() || (batch.is_none() && self.line_is_of_entry());
+        let root = match asks {
+            true => body_root(facts, base_url, values, delivery_context(entry, stamp, moment.now)),
+            false => Value::Null,
+        };
+        let mut bytes = prefix.map(|prefix| render_json(prefix, &root)).transpose()?.unwrap_or_default().into_bytes();
+        match (template, &self.body) {
+            (Some(template), _) => match self.render_body(template, &root)? {
+                Some(body) => bytes.extend_from_slice(body.as_bytes()),
                 None => return Ok(Item::Nothing(Nothing::EmptyBody)),
             },
-        };
-        let mut bytes = Vec::new();
-        if let Some(prefix) = batch.and_then(|batch| batch.item_prefix.as_ref()) {
-            bytes = render_json(prefix, &root)?.into_bytes();
+            (None, Body::StoredEntry) => bytes.extend_from_slice(&entry.bytes),
+            (None, _) => bytes.extend_from_slice(facts.representation().to_string().as_bytes()),
         }
-        bytes.extend_from_slice(body.as_bytes());
         let line = match batch {
             Some(_) => None,
             None => Some(self.line(config, root)?),
@@ -317,6 +322,11 @@ impl Integration {
             return Ok(Some(body));
         }
         cut::fit(body.trim().to_owned(), &self.extension, &template.file).map(Some)
+    }
+
+    /// Whether address or headers are not the same for every entry.
+    fn line_is_of_entry(&self) -> bool {
+        self.url.as_ref().is_some_and(UrlTemplate::is_of_entry) || self.headers.iter().any(HeaderTemplate::is_of_entry)
     }
 
     fn line(&self, config: &Map<String, Value>, context: Value) -> Result<RequestLine, RenderError> {

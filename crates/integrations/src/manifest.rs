@@ -10,7 +10,7 @@ use crate::{
     address::{self, HeaderTemplate, UrlTemplate},
     batch::BatchFormat,
     catalogue::Mistake,
-    extension::Extension,
+    extension::{BodyName, Extension},
     integration::{Body, Integration, Signature},
     render::BodyTemplate,
     template::Template,
@@ -130,9 +130,14 @@ pub(crate) fn load(
         None if undeliverable.is_some() => (None, Vec::new(), "POST", None),
         None => return Err(Mistake::in_manifest(format!("{HOOK}.endpoint"), "is required")),
     };
-    let body = match hook.use_standard_webhook_payload || hook.templates.is_empty() {
-        true => Body::StandardPayload,
-        false => Body::Templates(load_templates(&hook.templates, read)?),
+    let body = match hook.auditcast.body {
+        Some(BodyName::StoredEntry) if !hook.templates.is_empty() || hook.use_standard_webhook_payload => {
+            let reason = "stands in place of templates and useStandardWebhookPayload, not beside them";
+            return Err(Mistake::in_manifest(format!("{HOOK}.auditcast.body"), reason));
+        }
+        Some(BodyName::StoredEntry) => Body::StoredEntry,
+        None if hook.use_standard_webhook_payload || hook.templates.is_empty() => Body::StandardPayload,
+        None => Body::Templates(load_templates(&hook.templates, read)?),
     };
     let batch = hook
         .auditcast

@@ -8,7 +8,6 @@ import uuid
 import launchdarkly_api
 import pytest
 import requests
-from launchdarkly_api.api.audit_log_api import AuditLogApi
 from launchdarkly_api.api.integration_audit_log_subscriptions_api import IntegrationAuditLogSubscriptionsApi
 
 CASES = json.loads((pathlib.Path(__file__).parent.parent / "configs.json").read_text())
@@ -65,11 +64,6 @@ def client(url, token):
 @pytest.fixture(scope="session")
 def subscriptions(client):
     return IntegrationAuditLogSubscriptionsApi(client)
-
-
-@pytest.fixture(scope="session")
-def audit_log(client):
-    return AuditLogApi(client)
 
 
 @pytest.fixture

@@ -160,6 +160,18 @@ fn standard_payloads_are_signed() {
     assert_eq!(header(&request(&integration, &config(json!({})), &entry), "x-ld-signature"), None);
 }
 
+#[test]
+fn a_stored_entry_is_sent_byte_for_byte() {
+    let mut manifest = manifest(&json!([]), "https://host.test/hook");
+    let hook = &mut manifest["capabilities"]["auditLogEventsHook"];
+    hook["templates"] = json!({});
+    hook["auditcast"]["body"] = "storedEntry".into();
+    let mut entry = entry(&json!({ "_id": "e1", "date": DATE, "action": "updateOn", "resource": "org/acme" }));
+    entry.bytes = (*b"{\"action\" : \"a\",\n \"resource\":\"org/acme\",\"x\":1.0e2}").into();
+    let integration = folder(&manifest, "");
+    assert_eq!(request(&integration, &config(json!({})), &entry).body, *entry.bytes);
+}
+
 fn hmac_sha256(key: &[u8], message: &[u8]) -> String {
     use aws_lc_rs::digest::{SHA256, digest};
     let pad = |with: u8| {
