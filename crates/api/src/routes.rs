@@ -6,6 +6,7 @@ pub(crate) mod subscription_create;
 pub(crate) mod subscription_delete;
 pub(crate) mod subscription_get;
 pub(crate) mod subscription_list;
+pub(crate) mod subscription_test;
 pub(crate) mod subscription_update;
 
 use axum::{

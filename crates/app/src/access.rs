@@ -23,6 +23,10 @@ pub enum Action {
     UpdateOn,
     /// Change its config, statements or tags.
     UpdateConfiguration,
+    /// See how its deliveries fare, and its dead letters.
+    ViewDeliveries,
+    /// Send its test message.
+    ValidateConnection,
 }
 
 impl Action {
@@ -39,6 +43,8 @@ impl Action {
             Self::UpdateName => "updateName",
             Self::UpdateOn => "updateOn",
             Self::UpdateConfiguration => "updateConfiguration",
+            Self::ViewDeliveries => "viewDeliveries",
+            Self::ValidateConnection => "validateConnection",
         }
     }
 }
@@ -48,9 +54,9 @@ impl Action {
 pub enum Grant {
     /// Everything.
     Admin,
-    /// Subscriptions: see and change.
+    /// Subscriptions: see, change and test.
     Writer,
-    /// Subscriptions: see.
+    /// Subscriptions and their deliveries: see.
     Reader,
     /// Ingest, and nothing else.
     Ingest,
@@ -91,7 +97,7 @@ impl Grant {
         match self {
             Self::Admin => true,
             Self::Writer => action != Action::IngestEntries,
-            Self::Reader => action == Action::ViewIntegration,
+            Self::Reader => matches!(action, Action::ViewIntegration | Action::ViewDeliveries),
             Self::Ingest => action == Action::IngestEntries,
             Self::Policy(policy) => policy_allows(policy, action, resource),
         }
@@ -176,6 +182,7 @@ mod tests {
         let on_mine = [Action::ViewIntegration, Action::CreateIntegration, Action::DeleteIntegration]
             .into_iter()
             .chain(Action::CHANGES)
+            .chain([Action::ViewDeliveries, Action::ValidateConnection])
             .filter(|action| grant.allows(*action, &mine));
         let ingest = Some(Action::IngestEntries).filter(|action| grant.allows(*action, &account_resource()));
         on_mine.chain(ingest).map(Action::as_str).collect()
@@ -190,10 +197,12 @@ mod tests {
             "updateName",
             "updateOn",
             "updateConfiguration",
+            "viewDeliveries",
+            "validateConnection",
         ];
         assert_eq!(allowed(&Grant::Admin), [&changes[..], &["ingestEntries"]].concat());
         assert_eq!(allowed(&Grant::Writer), changes);
-        assert_eq!(allowed(&Grant::Reader), ["viewIntegration"]);
+        assert_eq!(allowed(&Grant::Reader), ["viewIntegration", "viewDeliveries"]);
         assert_eq!(allowed(&Grant::Ingest), ["ingestEntries"]);
         assert_eq!(allowed(&policy(&json!([]))), Vec::<&str>::new());
     }

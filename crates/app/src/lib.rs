@@ -21,7 +21,7 @@ use integrations::Catalogue;
 use store::{Keyring, Store};
 
 pub use access::{Action, Caller, Grant};
-pub use delivery::{Failure, State, Status};
+pub use delivery::{Failure, Outcome, State, Status, TestRequest, TestResult};
 pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, Format, Ingested};
 pub use readiness::Readiness;

@@ -4,6 +4,7 @@ mod edit;
 mod form;
 mod patch;
 mod record;
+mod test_send;
 mod update;
 
 use std::sync::Arc;

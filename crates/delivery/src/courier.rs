@@ -388,6 +388,18 @@ impl Courier {
         };
     }
 
+    /// Ends a suspension: a test message was accepted. Only a wait that the destination asked
+    /// for stays. It was no entry, so it does not tell that the destination takes those.
+    pub fn test_accepted(&mut self, now: Duration) {
+        self.flow = match std::mem::replace(&mut self.flow, Flow::Flowing) {
+            Flow::Suspended(wait) if wait.asked && wait.until > now => Flow::Holding(wait),
+            Flow::Suspended(_) => Flow::Flowing,
+            other => return self.flow = other,
+        };
+        self.health = Health { acceptances: self.health.acceptances, ..Health::default() };
+        self.restart_window();
+    }
+
     /// The greatest time that an ordered destination has accepted.
     pub fn last_stamp(&self) -> Option<Timestamp> {
         self.last_stamp

@@ -4,6 +4,7 @@ pub(crate) mod attempt;
 mod change;
 mod due;
 mod read_ahead;
+mod test_send;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -34,6 +35,7 @@ use crate::{
 };
 pub use attempt::SLOW;
 use due::DueQueue;
+pub use test_send::{TURN_MAX, TestRequest, TestResult};
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]

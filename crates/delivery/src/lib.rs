@@ -19,7 +19,7 @@ mod send;
 mod simulation;
 mod status;
 
-pub use engine::{Engine, EngineHealth, EngineSettings, SLOW};
+pub use engine::{Engine, EngineHealth, EngineSettings, SLOW, TURN_MAX, TestRequest, TestResult};
 pub use journal::{DELAY_MAX, OUTCOMES_MAX};
 pub use outcome::{Outcome, Reason};
 pub use send::{REPLY_BYTES, REPLY_BYTES_PER_ITEM};

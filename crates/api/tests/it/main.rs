@@ -7,4 +7,5 @@ mod records;
 mod subscriptions;
 mod support;
 mod terraform;
+mod test_sends;
 mod updates;

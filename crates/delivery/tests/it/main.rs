@@ -7,4 +7,5 @@ mod engine;
 mod numbers;
 mod server;
 mod support;
+mod test_sends;
 mod trouble;

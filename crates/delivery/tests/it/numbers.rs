@@ -1,7 +1,7 @@
 //! The numbers that docs/delivery.md tells are the ones that hold.
 
 use delivery::{
-    DELAY_MAX, Failure, OUTCOMES_MAX, REPLY_BYTES, REPLY_BYTES_PER_ITEM, SLOW,
+    DELAY_MAX, Failure, OUTCOMES_MAX, REPLY_BYTES, REPLY_BYTES_PER_ITEM, SLOW, TURN_MAX,
     courier::{HOLES_MAX, LOADED_BYTES_MAX, UNJOURNALED_MAX},
     decide::Schedule,
 };
@@ -28,6 +28,7 @@ fn the_page_tells_the_limits_as_they_are() {
         ("unwritten outcomes of a subscription", UNJOURNALED_MAX.to_string()),
         ("an outcome waits to be written", format!("{} ms", DELAY_MAX.as_millis())),
         ("outcomes that are written at once", OUTCOMES_MAX.to_string()),
+        ("a test message waits for its turn", format!("{} s", TURN_MAX.as_secs())),
         ("of a reply are read", format!("{} KiB", REPLY_BYTES / 1024)),
         ("of a reply for each entry of the request", format!("{} KiB", REPLY_BYTES_PER_ITEM / 1024)),
         ("failures kept to show", Failure::KEPT.to_string()),
