@@ -34,11 +34,11 @@ pub(crate) fn list(key: &str, subscriptions: &[Subscription]) -> Value {
     })
 }
 
-fn list_href(key: &str) -> String {
+pub(crate) fn list_href(key: &str) -> String {
     format!("/api/v2/integrations/{key}")
 }
 
-fn link(href: &str) -> Value {
+pub(crate) fn link(href: &str) -> Value {
     json!({ "href": href, "type": "application/json" })
 }
 
@@ -73,7 +73,7 @@ fn error(failure: &Failure, shows_response_body: bool) -> Value {
 }
 
 /// What other servers of this API do not tell: whether it waits, for what, and how far it is.
-fn delivery(status: &Status) -> Value {
+pub(crate) fn delivery(status: &Status) -> Value {
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
     match &status.state {
@@ -100,11 +100,11 @@ fn delivery(status: &Status) -> Value {
     Value::Object(members)
 }
 
-fn count(count: u64) -> Value {
+pub(crate) fn count(count: u64) -> Value {
     count.min(COUNT_MAX).into()
 }
 
-fn millis(at: Timestamp) -> Value {
+pub(crate) fn millis(at: Timestamp) -> Value {
     at.as_millis().into()
 }
 

@@ -1,5 +1,6 @@
 //! One operation per file: take the request apart, call the use case, map what comes back.
 
+pub(crate) mod dead_letter_list;
 pub(crate) mod entries_ingest;
 pub(crate) mod health;
 pub(crate) mod subscription_create;

@@ -21,13 +21,13 @@ use integrations::Catalogue;
 use store::{Keyring, Store};
 
 pub use access::{Action, Caller, Grant};
-pub use delivery::{Failure, Outcome, State, Status, TestRequest, TestResult};
+pub use delivery::{Failure, Outcome, Reason, State, Status, TestRequest, TestResult};
 pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, Format, Ingested};
 pub use readiness::Readiness;
 pub use settings::Settings;
 pub use store::AppendedItem;
-pub use subscriptions::Subscription;
+pub use subscriptions::{DeadLetter, DeadLetters, DeadLettersAsked, Subscription};
 
 /// The account that the first start makes.
 pub const DEFAULT_ACCOUNT: &str = "default";

@@ -1,5 +1,6 @@
 //! Subscriptions: create, list, get, update, delete.
 
+mod dead_letters;
 mod edit;
 mod form;
 mod patch;
@@ -17,6 +18,7 @@ use store::NewSubscription;
 use tokio::sync::Mutex;
 
 use crate::{Action, App, Caller, Error, access::subscription_resource};
+pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersAsked};
 use form::Form;
 use record::Record;
 

@@ -71,6 +71,7 @@ macro_rules! contract {
                     the_matched_position_never_moves_back
                     the_journal_of_one_account_does_not_touch_another
                     dead_letters_are_listed_newest_first
+                    a_dead_letter_tells_when_its_entry_came
                 }
                 restart {
                     everything_is_there_after_a_restart

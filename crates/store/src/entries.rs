@@ -11,7 +11,7 @@ use crate::{AppendError, Error, Store, writer::Group};
 /// How long an idempotency key keeps its meaning.
 const IDEMPOTENCY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Sequences of one account: 2^40, more than a thousand a second for thirty years.
-const SEQUENCE_BITS: u32 = 40;
+pub(crate) const SEQUENCE_BITS: u32 = 40;
 /// What an entry costs in the queue beside its own bytes, so that a crowd of tiny ones counts.
 const ENTRY_OVERHEAD_BYTES: usize = 256;
 /// Old idempotency keys dropped with each new one, so that they never pile up.

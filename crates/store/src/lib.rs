@@ -6,6 +6,7 @@
 
 mod accounts;
 mod connection;
+mod dead_letters;
 mod entries;
 mod error;
 mod keyring;
@@ -27,6 +28,7 @@ use domain::{AccountId, Clock};
 use rusqlite::Connection;
 
 pub use accounts::{Account, AccountWork};
+pub use dead_letters::{DeadLetterPage, StoredDeadLetter};
 pub use entries::{Append, Appended, AppendedItem, Idempotency};
 pub use error::{AppendError, Error, OpenError};
 pub use keyring::Keyring;

@@ -90,34 +90,6 @@ impl Store {
     pub async fn progress_get(&self, id: SubscriptionId) -> Result<Option<Progress>, Error> {
         self.read(move |connection| Ok(read(connection, id)?)).await
     }
-
-    /// The dead letters of a subscription, newest first, at most `count`.
-    ///
-    /// # Errors
-    /// [`Error`] when the database fails.
-    pub async fn dead_letter_list(&self, id: SubscriptionId, count: usize) -> Result<Vec<DeadLetter>, Error> {
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT sequence, entry_id, reason, died_at, bytes FROM dead_letter
-                 WHERE subscription = ?1 ORDER BY sequence DESC LIMIT ?2",
-            )?;
-            let most = i64::try_from(count).unwrap_or(i64::MAX);
-            let mut rows = statement.query((id.as_bytes(), most))?;
-            let mut letters = Vec::new();
-            while let Some(row) = rows.next()? {
-                letters.push(DeadLetter {
-                    subscription: id,
-                    sequence: Sequence(row.get::<_, i64>(0)?.cast_unsigned()),
-                    entry_id: EntryId::parse(&row.get::<_, String>(1)?).map_err(Error::internal)?,
-                    reason: row.get(2)?,
-                    died_at: Timestamp::from_millis(row.get(3)?),
-                    bytes: row.get(4)?,
-                });
-            }
-            Ok(letters)
-        })
-        .await
-    }
 }
 
 /// Gives a subscription that was just switched on for the first time its progress.

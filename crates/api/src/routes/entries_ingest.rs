@@ -15,6 +15,7 @@ use crate::{
     Shared,
     body::{self, Room},
     problem::Problem,
+    query::Query,
 };
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -27,7 +28,7 @@ pub(crate) async fn handle(
     request: Request,
 ) -> Result<Response, Problem> {
     let format = format_of(request.headers())?;
-    let with_ids = wants_ids(request.uri().query().unwrap_or_default())?;
+    let with_ids = Query::of(request.uri()).flag("ids")?;
     let idempotency_key = text(request.headers(), IDEMPOTENCY_KEY)?;
     let via = text(request.headers(), VIA)?;
     let bytes_max = shared.app.settings().ingest_body_max_bytes;
@@ -61,14 +62,6 @@ fn format_of(headers: &HeaderMap) -> Result<Format, Problem> {
         "" | "application/json" => Ok(Format::Json),
         "application/x-ndjson" | "application/ndjson" => Ok(Format::Lines),
         _ => Err(Problem::unsupported("Content-Type must be application/json or application/x-ndjson")),
-    }
-}
-
-fn wants_ids(query: &str) -> Result<bool, Problem> {
-    match query.split('&').find_map(|pair| pair.strip_prefix("ids=")) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Problem::invalid("the query parameter ids must be true or false")),
     }
 }
 

@@ -126,10 +126,42 @@ pub(super) async fn dead_letters_are_listed_newest_first(bench: Bench) {
     let first = vec![letter(subscription.id, 2, "a"), letter(subscription.id, 1, "b"), letter(beside.id, 2, "c")];
     let second = vec![letter(subscription.id, 3, "d"), letter(subscription.id, 1, "told again")];
     bench.store.journal_write(vec![write(first), write(second)]).await.expect("is written");
-    let listed = bench.store.dead_letter_list(subscription.id, 2).await.expect("is read");
-    assert_eq!(listed, [letter(subscription.id, 3, "d"), letter(subscription.id, 2, "a")]);
-    let all = bench.store.dead_letter_list(subscription.id, usize::MAX).await.expect("is read");
-    assert_eq!(all[2], letter(subscription.id, 1, "told again"));
-    assert_eq!(all.len(), 3);
-    assert_eq!(bench.store.dead_letter_list(beside.id, 9).await.expect("is read"), [letter(beside.id, 2, "c")]);
+    let page = async |id, before: Option<u64>, count, bytes| {
+        let page = bench.store.dead_letter_page(id, before.map(Sequence), count, bytes).await.expect("is read");
+        (page.letters.into_iter().map(|stored| stored.letter).collect::<Vec<_>>(), page.has_more)
+    };
+    let [oldest, middle, newest] =
+        [(1, "told again"), (2, "a"), (3, "d")].map(|(sequence, reason)| letter(subscription.id, sequence, reason));
+    let all = vec![newest.clone(), middle.clone(), oldest.clone()];
+    assert_eq!(page(subscription.id, None, 3, usize::MAX).await, (all.clone(), false));
+    assert_eq!(page(subscription.id, Some(u64::MAX), usize::MAX, usize::MAX).await, (all, false));
+    assert_eq!(page(subscription.id, None, 2, usize::MAX).await, (vec![newest.clone(), middle.clone()], true));
+    assert_eq!(page(subscription.id, Some(2), 2, usize::MAX).await, (vec![oldest], false));
+    assert_eq!(page(subscription.id, Some(1), 2, usize::MAX).await, (vec![], false));
+    // Each has two bytes.
+    assert_eq!(page(subscription.id, None, 9, 3).await, (vec![newest.clone(), middle], true));
+    assert_eq!(page(subscription.id, None, 9, 0).await, (vec![newest], true));
+    assert_eq!(page(beside.id, None, 9, usize::MAX).await, (vec![letter(beside.id, 2, "c")], false));
+}
+
+pub(super) async fn a_dead_letter_tells_when_its_entry_came(bench: Bench) {
+    let account = bench.account("a").await;
+    let subscription = bench.subscription(account, "x", true).await;
+    append(&bench, account, 1).await;
+    let last = bench.store.entry_last_sequence(account).await.expect("is read");
+    let entries = bench.store.entry_page(account, last.previous(), 1, usize::MAX).await.expect("is read");
+    let letter = |sequence| DeadLetter {
+        subscription: subscription.id,
+        sequence,
+        entry_id: entry_id("any"),
+        reason: String::new(),
+        died_at: Timestamp::from_millis(7),
+        bytes: Vec::new(),
+    };
+    let dead = vec![letter(last), letter(last.next())];
+    let write = JournalWrite { account, matched: last, progress: Vec::new(), dead };
+    bench.store.journal_write(vec![write]).await.expect("is written");
+    let page = bench.store.dead_letter_page(subscription.id, None, 9, usize::MAX).await.expect("is read");
+    let times: Vec<_> = page.letters.iter().map(|stored| stored.received_at).collect();
+    assert_eq!(times, [Timestamp::from_millis(7), entries[0].received_at]);
 }

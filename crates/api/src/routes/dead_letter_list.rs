@@ -1,0 +1,64 @@
+//! `GET /api/v2/integrations/{key}/{id}/dead-letters`
+
+use std::sync::Arc;
+
+use app::{Caller, DeadLetter, DeadLetters, DeadLettersAsked};
+use axum::{
+    Extension, Json,
+    extract::{OriginalUri, State},
+};
+use domain::Sequence;
+use serde_json::{Value, json};
+
+use super::KeyAndId;
+use crate::{
+    Shared,
+    problem::Problem,
+    query::Query,
+    representation::{link, list_href, millis},
+};
+
+const LIMIT_DEFAULT: u64 = 20;
+
+pub(crate) async fn handle(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    KeyAndId(key, id): KeyAndId,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Value>, Problem> {
+    let query = Query::of(&uri);
+    let limit = query.number("limit", 1..=DeadLettersAsked::LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
+    let asked = DeadLettersAsked {
+        before: query.number("before", 1..=u64::MAX)?.map(Sequence),
+        limit: usize::try_from(limit).unwrap_or(DeadLettersAsked::LIMIT_MAX),
+        with_entries: query.flag("withEntries")?,
+    };
+    let found = shared.app.dead_letter_list(&caller, &key, &id, asked).await?;
+    Ok(Json(representation(&format!("{}/{id}", list_href(&key)), asked, &found)))
+}
+
+fn representation(subscription: &str, asked: DeadLettersAsked, found: &DeadLetters) -> Value {
+    let page = |before: Option<Sequence>| {
+        let before = before.map_or_else(String::new, |before| format!("&before={before}"));
+        let entries = if asked.with_entries { "&withEntries=true" } else { "" };
+        link(&format!("{subscription}/dead-letters?limit={}{before}{entries}", asked.limit))
+    };
+    let mut links = json!({ "parent": link(subscription), "self": page(asked.before) });
+    if let Some(last) = found.letters.last().filter(|_| found.has_more) {
+        links["next"] = page(Some(last.sequence));
+    }
+    json!({ "_links": links, "items": found.letters.iter().map(item).collect::<Vec<_>>() })
+}
+
+fn item(letter: &DeadLetter) -> Value {
+    let mut item = json!({
+        "sequence": letter.sequence.0,
+        "entryId": letter.entry_id.as_str(),
+        "reason": { "name": letter.reason.name, "text": letter.reason.text },
+        "diedAt": millis(letter.died_at),
+    });
+    if let Some(entry) = &letter.entry {
+        item["entry"] = entry.clone();
+    }
+    item
+}

@@ -1,0 +1,108 @@
+//! Looking at the entries that a destination refused for good.
+
+use std::sync::Arc;
+
+use delivery::Reason;
+use domain::{AccountId, Entry, EntryId, Sequence, Timestamp};
+use serde_json::Value;
+use store::StoredDeadLetter;
+
+use super::parse_id;
+use crate::{Action, App, Caller, Error, access::subscription_resource};
+
+/// Bytes of entries of one page; a longer one ends early.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Which dead letters are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLettersAsked {
+    /// Only those with a smaller sequence.
+    pub before: Option<Sequence>,
+    /// The most of them.
+    pub limit: usize,
+    /// Whether their entries are wanted, too.
+    pub with_entries: bool,
+}
+
+impl DeadLettersAsked {
+    /// The largest limit that is given.
+    pub const LIMIT_MAX: usize = 100;
+}
+
+/// Some dead letters of a subscription.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeadLetters {
+    /// Newest first.
+    pub letters: Vec<DeadLetter>,
+    /// Whether there are older ones.
+    pub has_more: bool,
+}
+
+/// An entry that a destination refused for good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeadLetter {
+    /// Its place in the log.
+    pub sequence: Sequence,
+    /// Its id.
+    pub entry_id: EntryId,
+    /// Why.
+    pub reason: Reason,
+    /// When.
+    pub died_at: Timestamp,
+    /// The entry as the audit log shows it, if it was asked for.
+    pub entry: Option<Value>,
+}
+
+impl App {
+    /// The dead letters of a subscription, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::NotFound`] for an unknown integration or id, or one of
+    /// another integration; or what the store says.
+    pub async fn dead_letter_list(
+        &self,
+        caller: &Caller,
+        key: &str,
+        id: &str,
+        asked: DeadLettersAsked,
+    ) -> Result<DeadLetters, Error> {
+        caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
+        self.integration(key)?;
+        let stored = self.stored(caller.account, key, parse_id(id)?).await?;
+        let limit = asked.limit.min(DeadLettersAsked::LIMIT_MAX);
+        let page = self.store.dead_letter_page(stored.id, asked.before, limit, PAGE_BYTES).await?;
+        let shown = |letter| shown(stored.account, letter, asked.with_entries);
+        Ok(DeadLetters { letters: page.letters.into_iter().map(shown).collect(), has_more: page.has_more })
+    }
+}
+
+fn shown(account: AccountId, stored: StoredDeadLetter, with_entry: bool) -> DeadLetter {
+    let StoredDeadLetter { letter, received_at } = stored;
+    let entry = with_entry.then(|| {
+        let entry = Entry {
+            account,
+            sequence: letter.sequence,
+            id: letter.entry_id.clone(),
+            received_at,
+            bytes: Arc::from(letter.bytes),
+        };
+        entry.facts().representation()
+    });
+    DeadLetter {
+        sequence: letter.sequence,
+        entry_id: letter.entry_id,
+        reason: reason(letter.reason),
+        died_at: letter.died_at,
+        entry,
+    }
+}
+
+/// What the engine wrote; a text that is not of its form is shown as it is.
+fn reason(text: String) -> Reason {
+    let read: Option<Value> = serde_json::from_str(&text).ok();
+    let member = |name: &str| Some(read.as_ref()?.get(name)?.as_str()?.to_owned());
+    match (member("name"), member("text")) {
+        (Some(name), Some(text)) => Reason::new(name, text),
+        _ => Reason::new("unknown", text),
+    }
+}
