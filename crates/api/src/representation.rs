@@ -73,7 +73,7 @@ fn error(failure: &Failure, shows_response_body: bool) -> Value {
 }
 
 /// What other servers of this API do not tell: whether it waits, for what, and how far it is.
-pub(crate) fn delivery(status: &Status) -> Value {
+pub(crate) fn delivery(status: &Status) -> Map<String, Value> {
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
     match &status.state {
@@ -97,7 +97,7 @@ pub(crate) fn delivery(status: &Status) -> Value {
     if let Some(waiting) = status.waiting {
         put("waiting", waiting.into());
     }
-    Value::Object(members)
+    members
 }
 
 pub(crate) fn count(count: u64) -> Value {
@@ -110,9 +110,9 @@ pub(crate) fn millis(at: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use app::{Failure, State, Status};
+    use app::{Counts, Failure, State, Status};
     use domain::{Sequence, Timestamp};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{delivery, status};
 
@@ -127,6 +127,7 @@ mod tests {
             state: State::Holding { until: Timestamp::from_millis(9), reason: "rate limited".to_owned() },
             position: Some(Sequence(4)),
             waiting: Some(2),
+            counts: Counts::default(),
             success_count: u64::MAX,
             error_count: 2_147_483_648,
             last_success: None,
@@ -153,9 +154,9 @@ mod tests {
 
     #[test]
     fn every_state_is_named_with_what_it_waits_for() {
-        let shown = |state| delivery(&Status { state, position: None, waiting: None, ..failed() });
+        let shown = |state| Value::from(delivery(&Status { state, position: None, waiting: None, ..failed() }));
         assert_eq!(
-            delivery(&failed()),
+            Value::from(delivery(&failed())),
             json!({"state": "holding", "reason": "rate limited", "until": 9, "position": 4, "waiting": 2})
         );
         let (probe_at, reason) = (Timestamp::from_millis(3), "no such key".to_owned());

@@ -26,8 +26,8 @@ pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, Format, Ingested};
 pub use readiness::Readiness;
 pub use settings::Settings;
-pub use store::AppendedItem;
-pub use subscriptions::{DeadLetter, DeadLetters, DeadLettersAsked, Subscription};
+pub use store::{AppendedItem, Counts};
+pub use subscriptions::{DeadLetter, DeadLetters, DeadLettersAsked, Health, Subscription};
 
 /// The account that the first start makes.
 pub const DEFAULT_ACCOUNT: &str = "default";

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod edit;
 mod form;
+mod health;
 mod patch;
 mod record;
 mod test_send;
@@ -20,6 +21,7 @@ use tokio::sync::Mutex;
 use crate::{Action, App, Caller, Error, access::subscription_resource};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersAsked};
 use form::Form;
+pub use health::Health;
 use record::Record;
 
 /// A subscription as users see it.
@@ -114,12 +116,7 @@ impl App {
         };
         let mine: Vec<_> = stored.iter().filter(|stored| visible(stored.id)).collect();
         if mine.is_empty() {
-            // A token that names single subscriptions may not ask about all; one that may see a
-            // subscription made just now may.
-            let fresh = self.store.subscription_id().to_string();
-            caller.authorise(Action::ViewIntegration, &subscription_resource(&fresh)).map_err(|_| {
-                Error::Forbidden { action: Action::ViewIntegration, resource: "integration/*".to_owned() }
-            })?;
+            self.authorise_empty_list(caller, Action::ViewIntegration)?;
         }
         let integration = integration?;
         let mut list = Vec::with_capacity(mine.len());
@@ -175,6 +172,14 @@ impl App {
             deleted.map_err(not_found)
         })
         .await
+    }
+
+    /// A token that names single subscriptions may not ask about all; one that may see a
+    /// subscription made just now may.
+    fn authorise_empty_list(&self, caller: &Caller, action: Action) -> Result<(), Error> {
+        let fresh = self.store.subscription_id().to_string();
+        let all = || Error::Forbidden { action, resource: "integration/*".to_owned() };
+        caller.authorise(action, &subscription_resource(&fresh)).map_err(|_| all())
     }
 
     fn integration(&self, key: &str) -> Result<Arc<Integration>, Error> {

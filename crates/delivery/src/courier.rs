@@ -271,6 +271,11 @@ impl Courier {
         &self.flow
     }
 
+    /// The counts of the fates so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// What users see of the past.
     pub fn record(&self) -> &Record {
         &self.record

@@ -2,6 +2,7 @@
 
 use domain::{Sequence, Timestamp};
 use serde::{Deserialize, Serialize};
+use store::Counts;
 
 /// How a subscription fares.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +13,8 @@ pub struct Status {
     pub position: Option<Sequence>,
     /// Entries of the log after the position that have no fate yet.
     pub waiting: Option<u64>,
+    /// The counts of the ledger; filtered entries are the rest.
+    pub counts: Counts,
     /// Entries that the destination accepted.
     pub success_count: u64,
     /// Entries whose attempt failed, each failed attempt counted.

@@ -62,6 +62,7 @@ macro_rules! contract {
                     an_entry_is_found_by_its_id
                     an_entry_without_id_gets_one
                     an_empty_batch_stores_nothing
+                    the_time_of_the_next_entry_is_told_for_each_place
                 }
                 progress {
                     a_subscription_starts_before_the_entry_that_records_it

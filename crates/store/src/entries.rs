@@ -108,6 +108,26 @@ impl Store {
         self.read(move |connection| find(connection, account, no, &id)?.ok_or(Error::NotFound)).await
     }
 
+    /// When the first entry after each of these places was received; `None` where the log ends.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn entry_times_after(&self, places: Vec<(AccountId, Sequence)>) -> Result<Vec<Option<Timestamp>>, Error> {
+        let mut ranges = Vec::with_capacity(places.len());
+        for (account, after) in places {
+            let no = self.account_no(account).await?;
+            ranges.push((place(no, after), place(no, SEQUENCE_MAX)));
+        }
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT received_at FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT 1",
+            )?;
+            let mut time = |range| statement.query_row(range, |row| row.get(0)).optional();
+            ranges.into_iter().map(|range| Ok(time(range)?.map(Timestamp::from_millis))).collect()
+        })
+        .await
+    }
+
     /// The last sequence of an account's log.
     ///
     /// # Errors

@@ -110,6 +110,23 @@ impl Store {
         .await
     }
 
+    /// All subscriptions of an account, oldest first.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn subscription_list_all(&self, account: AccountId) -> Result<Vec<Subscription>, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
+                 WHERE s.account = ?1 AND s.deleted_at IS NULL ORDER BY s.created_at, s.id"
+            ))?;
+            let found = statement.query_map([no], of_row)?.collect::<Result<_, _>>()?;
+            Ok(found)
+        })
+        .await
+    }
+
     /// The subscriptions of an account that are on.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod dead_letters;
 mod deliveries;
 mod envelope;
 mod ingest;
+mod integration_health;
 mod records;
 mod subscriptions;
 mod support;

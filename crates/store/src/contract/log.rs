@@ -171,3 +171,19 @@ pub(super) async fn an_empty_batch_stores_nothing(bench: Bench) {
     assert!(appended.items.is_empty() && !appended.repeated);
     assert_eq!(bench.last(account).await, 0);
 }
+
+pub(super) async fn the_time_of_the_next_entry_is_told_for_each_place(bench: Bench) {
+    let [account, other] = [bench.account("a").await, bench.account("b").await];
+    for (seconds, owner) in [(1, account), (2, account), (3, other)] {
+        bench.clock.set(START.plus(Duration::from_secs(seconds)));
+        bench.append(owner, vec![nameless("{}")]).await.expect("is stored");
+    }
+    let all = bench.store.entry_page(account, Sequence(0), 9, usize::MAX).await.expect("is read");
+    let of_other = bench.store.entry_page(other, Sequence(0), 9, usize::MAX).await.expect("is read");
+    let places = vec![(account, Sequence(1)), (account, Sequence(2)), (other, Sequence(0)), (account, Sequence(0))];
+    let times = bench.store.entry_times_after(places).await.expect("is read");
+    let [first, second] = [&all[0], &all[1]].map(|entry| Some(entry.received_at));
+    assert_ne!(first, second);
+    // Where a log ends, the next account's is not looked at.
+    assert_eq!(times, [second, None, Some(of_other[0].received_at), first]);
+}

@@ -44,6 +44,8 @@ pub(super) async fn lists_are_per_account_and_integration_in_order_of_creation(b
     assert_eq!(list(other, "y").await, []);
     bench.store.subscription_delete(account, made[0].id, record("deleted")).await.expect("is deleted");
     assert_eq!(list(account, "x").await, [made[3].clone(), made[4].clone()]);
+    let all = bench.store.subscription_list_all(account).await.expect("is read");
+    assert_eq!(all, [made[2].clone(), made[3].clone(), made[4].clone()]);
     let mut on: Vec<SubscriptionId> =
         bench.store.subscription_list_on(account).await.expect("is read").into_iter().map(|found| found.id).collect();
     on.sort();

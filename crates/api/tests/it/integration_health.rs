@@ -1,0 +1,107 @@
+//! How all subscriptions of an account fare, over the API.
+
+use std::time::Duration;
+
+use app::Grant;
+use axum::{Router, http::StatusCode, routing::post};
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, until};
+
+const PATH: &str = "/api/v2/integration-health";
+
+/// A collector that answers by the token of the request, which is the status.
+async fn collector() -> String {
+    let collect = async |headers: axum::http::HeaderMap| {
+        let token = headers["authorization"].to_str().unwrap_or_default().trim_start_matches("Splunk ");
+        let status = StatusCode::from_bytes(token.as_bytes()).expect("a status");
+        (status, axum::Json(json!({"text": "Success", "code": 0})))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let router = Router::new().route("/services/collector/event", post(collect));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+async fn subscribe(app: &TestApp, url: &str, name: &str, on: bool) -> String {
+    let body = json!({
+        "name": name, "on": on,
+        "config": {"base-url": url, "token": name, "skip-ca-verification": false},
+        "statements": [{"effect": "allow", "resources": ["order/*"], "actions": ["*"]}],
+    });
+    app.create("splunk", body).await
+}
+
+async fn items(app: &TestApp) -> Vec<Value> {
+    let reply = app.admin("GET", PATH, Value::Null).await.expect(200);
+    reply.body["items"].as_array().expect("a list").clone()
+}
+
+#[tokio::test]
+async fn the_worst_subscription_comes_first_and_tells_why() {
+    let app = TestApp::start().await;
+    let url = collector().await;
+    let off = subscribe(&app, &url, "off", false).await;
+    subscribe(&app, &url, "200", true).await;
+    let wrong_key = subscribe(&app, &url, "403", true).await;
+    let entry = json!({"action": "pay", "resource": "order/1"});
+    app.ingest("/ingest/entries", &[], entry.to_string()).await.expect(202);
+    let settled = async || {
+        let found = items(&app).await;
+        found[0]["state"] == "suspended" && found[1]["counts"]["delivered"] == 1
+    };
+    until("one is suspended and the other has delivered", settled).await;
+    app.server.clock.advance(Duration::from_secs(7));
+
+    let found = items(&app).await;
+    let names: Vec<_> = found.iter().map(|item| item["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["403", "200", "off"]);
+    let [worst, flowing, never_on] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&worst["kind"], &worst["_links"]["self"]["href"]), (&json!("splunk"), &json!(wrong_key)));
+    assert!(worst["reason"].is_string() && worst["probeAt"].is_i64() && worst["position"].is_u64(), "{worst}");
+    assert_eq!((&worst["waiting"], &worst["oldestUnsettledSeconds"]), (&json!(1), &json!(7)));
+    assert_eq!((&worst["errorCount"], worst.get("lastSuccess")), (&json!(1), None));
+    assert_eq!(worst["lastError"], json!(app::testing::ManualClock::START));
+    assert_eq!((&flowing["state"], flowing.get("oldestUnsettledSeconds")), (&json!("flowing"), None));
+    assert_eq!(flowing["counts"], json!({"delivered": 1, "skipped": 0, "dead": 0}));
+    assert_eq!((&never_on["state"], &never_on["_links"]["self"]["href"]), (&json!("neverOn"), &json!(off)));
+}
+
+#[tokio::test]
+async fn entries_that_wait_for_a_minute_make_a_subscription_behind() {
+    let app = TestApp::start().await;
+    let url = collector().await;
+    app.server.stop_deliveries().await;
+    subscribe(&app, &url, "200", true).await;
+    let entry = json!({"action": "pay", "resource": "order/1"});
+    app.ingest("/ingest/entries", &[], entry.to_string()).await.expect(202);
+    for (seconds, state) in [(59, "flowing"), (60, "behind")] {
+        let so_far = items(&app).await[0]["oldestUnsettledSeconds"].as_u64().unwrap_or_default();
+        app.server.clock.advance(Duration::from_secs(seconds - so_far));
+        assert_eq!(items(&app).await[0]["state"], json!(state));
+    }
+}
+
+#[tokio::test]
+async fn a_token_sees_the_health_of_its_own_subscriptions_only() {
+    let app = TestApp::start().await;
+    let url = collector().await;
+    let mine = subscribe(&app, &url, "mine", false).await;
+    subscribe(&app, &url, "other", false).await;
+    let id = mine.rsplit('/').next().expect("an id");
+    let allow =
+        |resource: &str, action: &str| json!([{"effect": "allow", "resources": [resource], "actions": [action]}]);
+    let token = app.policy_token(allow(&format!("integration/{id}"), "viewDeliveries")).await;
+    let reply = app.call(&token, "GET", PATH, Value::Null).await.expect(200);
+    let names: Vec<_> = reply.body["items"].as_array().expect("a list").iter().map(|item| &item["name"]).collect();
+    assert_eq!(names, [&json!("mine")]);
+    let nothing = app.policy_token(allow("integration/66f0c0ffee00000000000001", "viewDeliveries")).await;
+    app.call(&nothing, "GET", PATH, Value::Null).await.expect_problem(403, "forbidden");
+    let blind = app.policy_token(allow("integration/*", "viewIntegration")).await;
+    app.call(&blind, "GET", PATH, Value::Null).await.expect_problem(403, "forbidden");
+    for (grant, status) in [(Grant::Reader, 200), (Grant::Writer, 200), (Grant::Ingest, 403)] {
+        let token = app.token(grant).await;
+        app.call(&token, "GET", PATH, Value::Null).await.expect(status);
+    }
+}
