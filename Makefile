@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo receiver test lint
+.PHONY: help run demo receiver test lint bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,3 +39,14 @@ lint: ## check form, lints and dependencies
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; \
 	else echo 'skipped: cargo-deny is not here; cargo install --locked cargo-deny'; fi
+
+# BENCH_OPTIONS='--quick' for two minutes, '--full' for the sizes of the targets; see bench/README.md.
+BENCH_OPTIONS ?=
+
+bench: ## measure speed on this machine, against what it can do, and write docs/benchmarks.md
+	@echo '==> building in release, then measuring for at most ten minutes'
+	@scripts/tools.sh build
+	cargo build --release --locked -p auditcast
+	cargo build --release --locked -p store --example commit_rate
+	cargo build --release --locked -p bench
+	target/release/bench --docs docs/benchmarks.md $(BENCH_OPTIONS)

@@ -92,7 +92,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let text = format!("{machine}\n\n{}\n{}", bench.scale.describe(began.elapsed()), table::render(&rows));
     println!("{text}");
-    if let Some(file) = &options.docs {
+    if let Some(file) = options.docs.as_ref().filter(|_| options.only.is_empty()) {
         page::update(file, &text)?;
     }
     Ok(())

@@ -26,9 +26,9 @@ pub struct Options {
     pub root: PathBuf,
     /// Where the data of the measured servers goes, into a folder that is removed at the end; its disk is
     /// the one that is measured.
-    #[arg(long, default_value = ".")]
+    #[arg(long, default_value = "target")]
     pub dir: PathBuf,
-    /// Page into which the table is written, between its markers.
+    /// Page into which the table is written, between its markers, unless rows were chosen by --only.
     #[arg(long)]
     pub docs: Option<PathBuf>,
 }
@@ -66,6 +66,8 @@ pub(super) struct Scale {
     pub latency_s: f64,
     /// Deliveries that wait when a backlog is drained.
     pub backlog: u64,
+    /// How many subscriptions drain over TLS, a row each.
+    pub tls_subscriptions: &'static [usize],
     /// Entries stored, and of them undelivered, before a kill.
     pub kill_stored: u64,
     pub kill_undelivered: u64,
@@ -79,20 +81,21 @@ pub(super) struct Scale {
 
 const QUICK: Scale = Scale {
     name: "quick",
-    time: Duration::from_secs(105),
+    time: Duration::from_secs(108),
     window_s: 2.0,
-    warmup_s: 0.5,
+    warmup_s: 0.3,
     steady_try_s: 1.5,
-    steady_s: 4.0,
-    steady_tries: 4,
-    latency_s: 3.0,
+    steady_s: 3.0,
+    steady_tries: 3,
+    latency_s: 2.0,
     backlog: 30_000,
+    tls_subscriptions: &[10],
     kill_stored: 50_000,
     kill_undelivered: 10_000,
-    kill_wait: Duration::from_secs(15),
+    kill_wait: Duration::from_secs(8),
     idle: 5_000,
-    idle_make_s: 5.0,
-    idle_watch: Duration::from_secs(3),
+    idle_make_s: 3.0,
+    idle_watch: Duration::from_secs(2),
 };
 
 const DEFAULT: Scale = Scale {
@@ -105,6 +108,7 @@ const DEFAULT: Scale = Scale {
     steady_tries: 5,
     latency_s: 15.0,
     backlog: 200_000,
+    tls_subscriptions: &[1, 10, 100],
     kill_stored: 1_000_000,
     kill_undelivered: 100_000,
     kill_wait: Duration::from_secs(60),
@@ -123,6 +127,7 @@ const FULL: Scale = Scale {
     steady_tries: 8,
     latency_s: 60.0,
     backlog: 600_000,
+    tls_subscriptions: &[1, 10, 100],
     kill_stored: 10_000_000,
     kill_undelivered: 1_000_000,
     kill_wait: Duration::from_secs(600),

@@ -32,7 +32,7 @@ pub fn unbatched(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 }
 
 pub fn over_tls(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    shares(bench, To::PostTls, "drain, unbatched over TLS", &[1, 10, 100], 0.6 / 3.0)
+    shares(bench, To::PostTls, "drain, unbatched over TLS", bench.scale.tls_subscriptions, 0.6 / 3.0)
 }
 
 pub fn datadog(bench: &Bench) -> anyhow::Result<Vec<Row>> {
@@ -103,7 +103,7 @@ fn drain(bench: &Bench, spec: &Drain) -> anyhow::Result<Drained> {
     let watch = scene.watch();
     scene.switch(&subscriptions, true)?;
     let (resumed, resumed_us) = (scene.sink.stats()?.figures, now_us());
-    let limit = Duration::from_secs_f64(bench.window() * 1.5);
+    let limit = Duration::from_secs_f64(bench.window() + 0.5);
     wait_until(limit, || Ok(scene.sink.stats()?.figures.unique >= total))?;
     let (end, end_us) = (scene.sink.stats()?.figures, now_us());
     let cost = scene.cost(&watch, 0.0);

@@ -19,12 +19,12 @@ pub(super) const ROWS: &[(&str, Measure)] = &[
     ("steady, one subscription", steady::measure),
     ("ingest with a backlog", ingest::with_backlog),
     ("ingest, none of 1,000 matches", ingest::none_matches),
+    ("kill", kill::measure),
     ("drain, unbatched", drain::unbatched),
     ("drain, over TLS", drain::over_tls),
     ("drain, Datadog", drain::datadog),
     ("drain, batched", drain::batched),
     ("slow sink", drain::slow_sink),
-    ("kill", kill::measure),
     ("idle subscriptions", idle::measure),
     ("memory", idle::memory),
 ];

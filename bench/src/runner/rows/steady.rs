@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Bench, Cost, Row, Scene, pause, processes::SinkSetup, scene::To, table::per_second};
+use super::super::{Bench, Cost, Row, Scene, processes::SinkSetup, scene::To, table::per_second, wait_until};
 
 /// All has to be delivered so long after the end.
 const AFTER: Duration = Duration::from_secs(2);
@@ -51,10 +51,9 @@ fn holds(bench: &Bench, rate: f64, seconds: f64) -> anyhow::Result<Option<Cost>>
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let under_way = report.all.accepted.saturating_sub(scene.sink.stats()?.figures.unique) as f64;
     let cost = scene.cost(&watch, report.cpu_s);
-    pause(AFTER);
-    let delivered = scene.sink.stats()?.figures.unique;
     // A server that does not take the entries in time does not hold the rate either.
     let on_time = report.all.not_accepted == 0 && report.behind.p99_ms < LAG_MAX_S * 1_000.0;
-    let holds = on_time && under_way <= rate * LAG_MAX_S && delivered == report.all.accepted;
+    let all_delivered = || Ok(scene.sink.stats()?.figures.unique >= report.all.accepted);
+    let holds = on_time && under_way <= rate * LAG_MAX_S && wait_until(AFTER, all_delivered)?;
     Ok(holds.then_some(cost))
 }
