@@ -28,7 +28,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
          PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA foreign_keys = ON;
-         PRAGMA cache_size = -65536;
+         PRAGMA cache_size = -16384;
          PRAGMA temp_store = MEMORY;",
     )?;
     Ok(connection)
@@ -97,7 +97,7 @@ impl Readers {
         let mut idle = Vec::new();
         for _ in 0..count.max(1) {
             let connection = open(path, flags)?;
-            connection.execute_batch("PRAGMA cache_size = -8192; PRAGMA query_only = ON;")?;
+            connection.execute_batch("PRAGMA cache_size = -2048; PRAGMA query_only = ON;")?;
             idle.push(connection);
         }
         Ok(Self { idle: Mutex::new(idle), returned: Condvar::new() })
