@@ -17,7 +17,7 @@ use crate::{Route, authenticate::Account, problem::Problem};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// Producers and probes call these all the time.
-const FREQUENT: [&str; 3] = ["/ingest/entries", "/healthz", "/readyz"];
+const FREQUENT: [&str; 4] = ["/ingest/entries", "/healthz", "/readyz", "/metrics"];
 const REQUEST_ID_CHARS_MAX: usize = 128;
 
 /// Runs outermost: what happens inside has an id, is logged, and every error has a JSON body.

@@ -27,7 +27,10 @@ use domain::Clock;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use routes::{dead_letter_list, entries_ingest, health, integration_health, subscription_create, subscription_delete, subscription_get};
+use routes::{
+    dead_letter_list, entries_ingest, health, integration_health, metrics, subscription_create, subscription_delete,
+    subscription_get,
+};
 use routes::{subscription_list, subscription_test, subscription_update};
 
 /// Limits of the API.
@@ -68,6 +71,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .route("/api/v2/integrations/{key}/{id}/dead-letters", get(dead_letter_list::handle))
         .route("/api/v2/integrations/{key}/{id}/test", post(subscription_test::handle))
         .route("/api/v2/integration-health", get(integration_health::handle))
+        .route("/metrics", get(metrics::handle))
         .route("/ingest/entries", post(entries_ingest::handle))
         .route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token))
         .route("/healthz", get(health::alive))

@@ -4,6 +4,7 @@ pub(crate) mod dead_letter_list;
 pub(crate) mod entries_ingest;
 pub(crate) mod health;
 pub(crate) mod integration_health;
+pub(crate) mod metrics;
 pub(crate) mod subscription_create;
 pub(crate) mod subscription_delete;
 pub(crate) mod subscription_get;

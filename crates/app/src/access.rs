@@ -27,6 +27,8 @@ pub enum Action {
     ViewDeliveries,
     /// Send its test message.
     ValidateConnection,
+    /// See how the whole server fares, on `acct`.
+    ViewMetrics,
 }
 
 impl Action {
@@ -45,6 +47,7 @@ impl Action {
             Self::UpdateConfiguration => "updateConfiguration",
             Self::ViewDeliveries => "viewDeliveries",
             Self::ValidateConnection => "validateConnection",
+            Self::ViewMetrics => "viewMetrics",
         }
     }
 }
@@ -96,7 +99,7 @@ impl Grant {
     fn allows(&self, action: Action, resource: &Resource) -> bool {
         match self {
             Self::Admin => true,
-            Self::Writer => action != Action::IngestEntries,
+            Self::Writer => !matches!(action, Action::IngestEntries | Action::ViewMetrics),
             Self::Reader => matches!(action, Action::ViewIntegration | Action::ViewDeliveries),
             Self::Ingest => action == Action::IngestEntries,
             Self::Policy(policy) => policy_allows(policy, action, resource),
@@ -184,8 +187,10 @@ mod tests {
             .chain(Action::CHANGES)
             .chain([Action::ViewDeliveries, Action::ValidateConnection])
             .filter(|action| grant.allows(*action, &mine));
-        let ingest = Some(Action::IngestEntries).filter(|action| grant.allows(*action, &account_resource()));
-        on_mine.chain(ingest).map(Action::as_str).collect()
+        let on_account = [Action::IngestEntries, Action::ViewMetrics]
+            .into_iter()
+            .filter(|action| grant.allows(*action, &account_resource()));
+        on_mine.chain(on_account).map(Action::as_str).collect()
     }
 
     #[test]
@@ -200,7 +205,7 @@ mod tests {
             "viewDeliveries",
             "validateConnection",
         ];
-        assert_eq!(allowed(&Grant::Admin), [&changes[..], &["ingestEntries"]].concat());
+        assert_eq!(allowed(&Grant::Admin), [&changes[..], &["ingestEntries", "viewMetrics"]].concat());
         assert_eq!(allowed(&Grant::Writer), changes);
         assert_eq!(allowed(&Grant::Reader), ["viewIntegration", "viewDeliveries"]);
         assert_eq!(allowed(&Grant::Ingest), ["ingestEntries"]);

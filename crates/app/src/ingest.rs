@@ -7,7 +7,10 @@ use store::{Append, AppendedItem, Idempotency};
 
 use crate::{App, Caller, Error, access::account_resource};
 
+mod counts;
 mod split;
+
+pub(crate) use counts::Counts;
 
 /// Bodies above this are read on a thread of their own, so that other requests go on.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
@@ -67,6 +70,12 @@ impl App {
     /// [`Error::Invalid`] lists the bad entries by index and field; [`Error::TooLarge`],
     /// [`Error::Conflict`], [`Error::Busy`], [`Error::Full`], [`Error::Loop`]. Nothing is stored then.
     pub async fn entries_ingest(&self, caller: &Caller, batch: Batch) -> Result<Ingested, Error> {
+        let ingested = self.ingest(caller, batch).await;
+        self.ingest_counts.note(&ingested);
+        ingested
+    }
+
+    async fn ingest(&self, caller: &Caller, batch: Batch) -> Result<Ingested, Error> {
         caller.authorise(crate::Action::IngestEntries, &account_resource())?;
         if batch.via.as_deref().is_some_and(|via| via.split(',').any(|id| id.trim() == self.settings.instance)) {
             return Err(Error::Loop);

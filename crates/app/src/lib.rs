@@ -6,6 +6,7 @@
 mod access;
 mod error;
 mod ingest;
+mod metrics;
 mod readiness;
 mod settings;
 mod subscriptions;
@@ -58,6 +59,7 @@ pub struct App {
     settings: Settings,
     tokens: tokens::Cache,
     changes: subscriptions::ChangeLocks,
+    ingest_counts: ingest::Counts,
 }
 
 impl App {
@@ -73,6 +75,7 @@ impl App {
             settings,
             tokens: tokens::Cache::default(),
             changes: subscriptions::ChangeLocks::default(),
+            ingest_counts: ingest::Counts::default(),
         })
     }
 

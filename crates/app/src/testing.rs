@@ -92,6 +92,11 @@ impl Server {
         self.engine.stop(Duration::from_secs(1)).await;
     }
 
+    /// Makes another account, in which nothing can be sealed.
+    pub async fn add_account(&self, name: &str) {
+        self.store.account_ensure(name, None).await.expect("the store writes");
+    }
+
     /// The first thousand entries of the account `default`, with those of the server itself.
     pub async fn entries(&self) -> Vec<Arc<Entry>> {
         let account = self.store.account_by_name(DEFAULT_ACCOUNT).await.expect("the store reads");

@@ -8,7 +8,14 @@ mod connect;
 mod guard;
 mod tls;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use domain::Clock;
@@ -117,6 +124,14 @@ pub struct Client {
     pools: Arc<[Pool<Connector, Full<Bytes>>; 4]>,
     settings: Arc<ClientSettings>,
     clock: Arc<dyn Clock>,
+    ended: Arc<Ended>,
+}
+
+/// The requests that have ended.
+#[derive(Default)]
+struct Ended {
+    count: AtomicU64,
+    took_micros: AtomicU64,
 }
 
 impl Client {
@@ -146,7 +161,7 @@ impl Client {
             pool(private_ranges.clone(), &verified),
             pool(private_ranges, &unverified),
         ]);
-        Ok(Self { pools, settings: Arc::new(settings), clock })
+        Ok(Self { pools, settings: Arc::new(settings), clock, ended: Arc::default() })
     }
 
     /// Sends a request and reads its answer up to `body_bytes_max`.
@@ -161,8 +176,17 @@ impl Client {
     ) -> Result<Answer, SendError> {
         let started = self.clock.monotonic();
         let request = self.build(request)?;
-        let answer = self.exchange(request, profile, body_bytes_max).await?;
-        Ok(Answer { took: self.clock.monotonic().saturating_sub(started), ..answer })
+        let answer = self.exchange(request, profile, body_bytes_max).await;
+        let took = self.clock.monotonic().saturating_sub(started);
+        self.ended.count.fetch_add(1, Ordering::Relaxed);
+        self.ended.took_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(Answer { took, ..answer? })
+    }
+
+    /// How many requests have ended, with an answer or without one, and how long they took.
+    pub(crate) fn figures(&self) -> (u64, Duration) {
+        let took = Duration::from_micros(self.ended.took_micros.load(Ordering::Relaxed));
+        (self.ended.count.load(Ordering::Relaxed), took)
     }
 
     fn build(&self, request: HttpRequest) -> Result<Request<Full<Bytes>>, SendError> {

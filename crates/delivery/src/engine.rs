@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 mod change;
 mod due;
+pub(crate) mod figures;
 mod read_ahead;
 mod test_send;
 
@@ -351,8 +352,11 @@ impl Inner {
 
     /// Lets the accounts begin that were loaded before the start.
     fn pump_loaded(self: &Arc<Self>) {
-        let cells: Vec<_> = self.accounts.lock().values().map(Arc::clone).collect();
-        cells.iter().filter_map(|cell| cell.get()).for_each(|account| self.pump_all(account));
+        self.loaded_accounts().iter().for_each(|account| self.pump_all(account));
+    }
+
+    pub(crate) fn loaded_accounts(&self) -> Vec<Arc<Account>> {
+        self.accounts.lock().values().filter_map(|cell| cell.get().map(Arc::clone)).collect()
     }
 
     async fn status(self: &Arc<Self>, subscription: &Subscription) -> Result<Status, store::Error> {

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     account::Account,
     courier::Mark,
+    engine::figures::Tallies,
     lane::{Lane, Mode},
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct Journal {
     asked: AtomicU64,
     written: watch::Sender<u64>,
     failing: AtomicBool,
+    /// Of what was written down.
+    pub(crate) tallies: Tallies,
 }
 
 /// What one write has taken of one account, to be given back when it fails.
@@ -54,6 +57,7 @@ impl Journal {
             asked: AtomicU64::new(0),
             written: watch::Sender::new(0),
             failing: AtomicBool::new(false),
+            tallies: Tallies::default(),
         }
     }
 
@@ -131,7 +135,10 @@ impl Journal {
             return false;
         }
         self.failing.store(false, Ordering::Relaxed);
-        taken.into_iter().flat_map(Taken::written).for_each(|lane| after_write(&lane));
+        for lane in taken.into_iter().flat_map(Taken::written) {
+            self.tallies.count(&lane);
+            after_write(&lane);
+        }
         self.written.send_replace(asked);
         true
     }

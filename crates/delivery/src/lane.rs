@@ -11,7 +11,10 @@ use parking_lot::{Mutex, MutexGuard};
 use policy::Policy;
 use store::DeadLetter;
 
-use crate::courier::{Courier, Flow, Load, Pacing};
+use crate::{
+    courier::{Courier, Flow, Load, Pacing},
+    engine::figures::Tally,
+};
 
 /// What a request needs to know of its subscription, as one revision has it.
 pub(crate) struct Spec {
@@ -71,13 +74,22 @@ pub(crate) struct LaneState {
     pub(crate) queued_for: Option<Duration>,
     /// Dead letters that are counted in the courier's progress and not yet written down.
     pub(crate) dead: Vec<DeadLetter>,
+    /// What the figures have of it.
+    pub(crate) counted: Tally,
 }
 
 impl Lane {
     pub(crate) fn new(account: AccountId, id: SubscriptionId, spec: Spec, courier: Courier) -> Self {
-        let spec = Arc::new(spec);
-        let state =
-            LaneState { spec, courier, mode: Mode::Reading, reading: false, queued_for: None, dead: Vec::new() };
+        let state = LaneState {
+            spec: Arc::new(spec),
+            // What an earlier process did is no figure of this one.
+            counted: Tally::of(&courier),
+            courier,
+            mode: Mode::Reading,
+            reading: false,
+            queued_for: None,
+            dead: Vec::new(),
+        };
         Self { account, id, state: Mutex::new(state) }
     }
 

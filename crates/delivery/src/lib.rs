@@ -19,6 +19,7 @@ mod send;
 mod simulation;
 mod status;
 
+pub use engine::figures::{EngineFigures, IntegrationFigures, Tally};
 pub use engine::{Engine, EngineHealth, EngineSettings, SLOW, TURN_MAX, TestRequest, TestResult};
 pub use journal::{DELAY_MAX, OUTCOMES_MAX};
 pub use outcome::{Outcome, Reason};

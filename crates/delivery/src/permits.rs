@@ -18,6 +18,7 @@ pub(crate) struct Permits {
     unproven: Arc<Semaphore>,
     hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
     of_host: usize,
+    count: usize,
 }
 
 /// The right to one request, until dropped.
@@ -28,7 +29,13 @@ pub(crate) struct Permit {
 impl Permits {
     pub(crate) fn new(count: usize) -> Self {
         let semaphore = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { all: semaphore(count), unproven: semaphore(count / 2), hosts: Mutex::default(), of_host: count / 4 }
+        let (all, unproven) = (semaphore(count), semaphore(count / 2));
+        Self { count: all.available_permits(), all, unproven, hosts: Mutex::default(), of_host: count / 4 }
+    }
+
+    /// How many there are, and how many of them are taken.
+    pub(crate) fn figures(&self) -> (usize, usize) {
+        (self.count, self.count - self.all.available_permits().min(self.count))
     }
 
     /// Waits for a permit; the narrowest share first, so that nobody holds a place in a wider
@@ -77,7 +84,9 @@ mod tests {
         assert_eq!(more.len(), 4, "all that are unproven");
         let proven: Vec<_> = (0..9).map_while(|host| now(["f", "g", "h"][host / 3], true)).collect();
         assert_eq!(proven.len(), 8, "the rest is for the others");
+        assert_eq!(permits.figures(), (16, 16));
         drop(held);
+        assert_eq!(permits.figures(), (16, 12));
         assert!(now("slow", false).is_some(), "a host is let in again");
     }
 }

@@ -33,9 +33,9 @@ pub use entries::{Append, Appended, AppendedItem, Idempotency};
 pub use error::{AppendError, Error, OpenError};
 pub use keyring::Keyring;
 pub use progress::{Counts, DeadLetter, JournalWrite, Progress};
-pub use subscriptions::{NewSubscription, Subscription, SubscriptionEdit};
+pub use subscriptions::{NewSubscription, Subscription, SubscriptionCount, SubscriptionEdit};
 pub use tokens::{NewToken, Token};
-pub use writer::{Committed, CommittedEntries, SyncState};
+pub use writer::{Committed, CommittedEntries, StoreFigures, SyncState};
 
 use connection::Readers;
 use writer::Writer;
@@ -102,6 +102,11 @@ impl Store {
     /// What the writer has committed and nobody has taken yet. One taker at a time.
     pub fn committed(&self) -> &Committed {
         self.shared.writer.committed()
+    }
+
+    /// What the writer did since the database was opened, and what waits for it.
+    pub fn figures(&self) -> StoreFigures {
+        self.shared.writer.figures()
     }
 
     /// Whether the writer takes entries.

@@ -54,6 +54,19 @@ pub struct Subscription {
     pub created_at: Timestamp,
 }
 
+/// How many subscriptions to one integration there are, of all accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionCount {
+    /// The integration key.
+    pub integration: String,
+    /// Those that are on.
+    pub on: u64,
+    /// Those that are off, and were on before.
+    pub paused: u64,
+    /// Those that were never on.
+    pub never_on: u64,
+}
+
 const COLUMNS: &str = "s.id, a.id, s.integration, s.name, s.is_on, s.tags, s.statements, s.config, s.extra, \
                        s.revision, s.start, s.created_at";
 
@@ -122,6 +135,31 @@ impl Store {
                  WHERE s.account = ?1 AND s.deleted_at IS NULL ORDER BY s.created_at, s.id"
             ))?;
             let found = statement.query_map([no], of_row)?.collect::<Result<_, _>>()?;
+            Ok(found)
+        })
+        .await
+    }
+
+    /// How many subscriptions there are, by integration.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn subscription_counts(&self) -> Result<Vec<SubscriptionCount>, Error> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT integration, sum(is_on), sum(NOT is_on AND start IS NOT NULL), sum(NOT is_on AND start IS NULL)
+                 FROM subscription WHERE deleted_at IS NULL GROUP BY integration ORDER BY integration",
+            )?;
+            let of_row = |row: &Row<'_>| {
+                let count = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+                Ok(SubscriptionCount {
+                    integration: row.get(0)?,
+                    on: count(1)?,
+                    paused: count(2)?,
+                    never_on: count(3)?,
+                })
+            };
+            let found = statement.query_map([], of_row)?.collect::<Result<_, _>>()?;
             Ok(found)
         })
         .await

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -57,6 +57,23 @@ pub enum SyncState {
     Failed,
 }
 
+/// What the writer did since the database was opened, and what waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreFigures {
+    /// Groups that were committed and synced.
+    pub commits: u64,
+    /// Entries that were committed, with those of the server itself.
+    pub entries: u64,
+    /// Bytes of entries that wait to be committed.
+    pub queued_bytes: usize,
+}
+
+#[derive(Default)]
+struct Done {
+    commits: AtomicU64,
+    entries: AtomicU64,
+}
+
 /// One request, run inside the group's transaction, or without one when none could be begun.
 /// It gives back what to do once the commit's fate is known.
 type Work = Box<dyn FnOnce(Option<&mut Group<'_>>) -> Answer + Send>;
@@ -73,6 +90,7 @@ pub(crate) struct Writer {
     state: Arc<AtomicU8>,
     queued_bytes: Arc<AtomicUsize>,
     account_bytes: Arc<Mutex<HashMap<AccountId, usize>>>,
+    done: Arc<Done>,
 }
 
 impl Writer {
@@ -87,7 +105,9 @@ impl Writer {
         let state = Arc::new(AtomicU8::new(SyncState::Writable as u8));
         Checkpoints::limit_waits(&connection)?;
         let checkpoints = Checkpoints::start(connection::open_checkpointer(path)?)?;
+        let done = Arc::new(Done::default());
         let mut thread = WriterThread {
+            done: Arc::clone(&done),
             connection,
             tails: HashMap::new(),
             committed: Arc::clone(&committed),
@@ -101,11 +121,19 @@ impl Writer {
         };
         thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&requests))?;
         let queued_bytes = Arc::default();
-        Ok(Self { queue, committed, state, queued_bytes, account_bytes: Arc::default() })
+        Ok(Self { queue, committed, state, queued_bytes, account_bytes: Arc::default(), done })
     }
 
     pub(crate) fn committed(&self) -> &Committed {
         &self.committed
+    }
+
+    pub(crate) fn figures(&self) -> StoreFigures {
+        StoreFigures {
+            commits: self.done.commits.load(Ordering::Relaxed),
+            entries: self.done.entries.load(Ordering::Relaxed),
+            queued_bytes: self.queued_bytes.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn state(&self) -> SyncState {
@@ -203,6 +231,7 @@ struct WriterThread {
     disk_looked_at: Option<Duration>,
     disk_is_full: bool,
     checkpoints: Checkpoints,
+    done: Arc<Done>,
 }
 
 impl WriterThread {
@@ -252,6 +281,8 @@ impl WriterThread {
         let commit = match outcome {
             Ok(appended) => {
                 self.state.store(SyncState::Writable as u8, Ordering::Release);
+                self.done.commits.fetch_add(1, Ordering::Relaxed);
+                self.done.entries.fetch_add(appended.len() as u64, Ordering::Relaxed);
                 self.committed.publish(appended);
                 Ok(())
             }

@@ -5,6 +5,7 @@ mod deliveries;
 mod envelope;
 mod ingest;
 mod integration_health;
+mod metrics;
 mod records;
 mod subscriptions;
 mod support;

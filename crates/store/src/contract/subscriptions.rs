@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{EntryDraft, Sequence, SubscriptionId};
 
 use super::bench::{Bench, START, draft, edit, entry_id, record};
-use crate::{Error, Subscription};
+use crate::{Error, Subscription, SubscriptionCount};
 
 pub(super) async fn a_subscription_reads_back_as_it_was_stored(bench: Bench) {
     let account = bench.account("a").await;
@@ -46,6 +46,20 @@ pub(super) async fn lists_are_per_account_and_integration_in_order_of_creation(b
     assert_eq!(list(account, "x").await, [made[3].clone(), made[4].clone()]);
     let all = bench.store.subscription_list_all(account).await.expect("is read");
     assert_eq!(all, [made[2].clone(), made[3].clone(), made[4].clone()]);
+    bench
+        .store
+        .subscription_update(account, made[2].id, 1, edit("off", false), record("off"))
+        .await
+        .expect("is changed");
+    let count = |integration: &str, on, paused, never_on| SubscriptionCount {
+        integration: integration.to_owned(),
+        on,
+        paused,
+        never_on,
+    };
+    let counts = bench.store.subscription_counts().await.expect("is read");
+    assert_eq!(counts, [count("x", 2, 0, 1), count("y", 0, 1, 0)]);
+    bench.store.subscription_update(account, made[2].id, 2, edit("on", true), record("on")).await.expect("is changed");
     let mut on: Vec<SubscriptionId> =
         bench.store.subscription_list_on(account).await.expect("is read").into_iter().map(|found| found.id).collect();
     on.sort();

@@ -1,0 +1,130 @@
+//! The figures of the server: what they tell, to whom, and what never stands in them.
+
+use std::time::Duration;
+
+use app::Grant;
+use axum::{Router, http::StatusCode, routing::post};
+use serde_json::{Value, json};
+
+use crate::support::{ADMIN, TestApp, until};
+
+/// A collector that refuses the token `wrong-canary-token`.
+async fn collector() -> String {
+    let collect = async |headers: axum::http::HeaderMap| {
+        let is_wrong = headers["authorization"].to_str().unwrap_or_default().contains("wrong");
+        let status = if is_wrong { StatusCode::FORBIDDEN } else { StatusCode::OK };
+        (status, axum::Json(json!({"text": "Success", "code": 0})))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let router = Router::new().route("/services/collector/event", post(collect));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+async fn subscribe(app: &TestApp, url: &str, token: &str) {
+    let body = json!({
+        "name": "canary-name", "on": true,
+        "config": {"base-url": url, "token": token, "skip-ca-verification": false},
+        "statements": [{"effect": "allow", "resources": ["order/*"], "actions": ["*"]}],
+    });
+    app.create("splunk", body).await;
+}
+
+async fn metrics(app: &TestApp) -> String {
+    app.admin("GET", "/metrics", Value::Null).await.expect(200).text
+}
+
+/// The value of a sample, which is named with its labels.
+#[track_caller]
+fn value(text: &str, sample: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {sample} in {text}")).parse().expect("a number")
+}
+
+#[tokio::test]
+async fn the_figures_tell_what_came_and_what_became_of_it() {
+    let app = TestApp::start().await;
+    let url = collector().await;
+    subscribe(&app, &url, "right-canary-token").await;
+    subscribe(&app, &url, "wrong-canary-token").await;
+    app.create("splunk", crate::support::splunk()).await;
+    let before = metrics(&app).await;
+    let entry = json!({"_id": "a", "action": "pay", "resource": "order/canary-entry"}).to_string();
+    for status in [202, 202] {
+        app.ingest("/ingest/entries", &[], entry.clone()).await.expect(status);
+    }
+    app.ingest("/ingest/entries", &[], "{}").await.expect(400);
+    let settled = async || {
+        let text = metrics(&app).await;
+        value(&text, r#"auditcast_subscriptions{integration="splunk",state="suspended"}"#) > 0.0
+            && text.contains(r#"auditcast_delivery_entries_total{integration="splunk",outcome="delivered"} 1"#)
+            && text.contains(r#"auditcast_delivery_failures_total{integration="splunk"} 1"#)
+    };
+    until("one delivered and the other was suspended", settled).await;
+    app.server.clock.advance(Duration::from_secs(9));
+    let text = metrics(&app).await;
+    for (sample, expected) in [
+        (r#"auditcast_ingest_entries_total{result="accepted"}"#, 1.0),
+        (r#"auditcast_ingest_entries_total{result="duplicate"}"#, 1.0),
+        (r#"auditcast_ingest_refused_total{reason="invalid"}"#, 1.0),
+        (r#"auditcast_ingest_refused_total{reason="busy"}"#, 0.0),
+        ("auditcast_store_queue_bytes", 0.0),
+        ("auditcast_permits", 8.0),
+        ("auditcast_permits_in_use", 0.0),
+        ("auditcast_request_duration_seconds_count", 2.0),
+        (r#"auditcast_lag_entries{integration="splunk"}"#, 1.0),
+        (r#"auditcast_oldest_unsettled_seconds{integration="splunk"}"#, 9.0),
+        (r#"auditcast_subscriptions{integration="splunk",state="flowing"}"#, 1.0),
+        (r#"auditcast_subscriptions{integration="splunk",state="suspended"}"#, 1.0),
+        (r#"auditcast_subscriptions{integration="splunk",state="holding"}"#, 0.0),
+        (r#"auditcast_subscriptions{integration="splunk",state="neverOn"}"#, 1.0),
+        (r#"auditcast_subscriptions{integration="splunk",state="paused"}"#, 0.0),
+    ] {
+        assert_eq!(value(&text, sample), expected, "{sample}");
+    }
+    let entries = |text: &str| value(text, "auditcast_store_entries_total");
+    assert_eq!(entries(&text) - entries(&before), 1.0);
+    assert!(value(&text, "auditcast_store_commits_total") > value(&before, "auditcast_store_commits_total"));
+    assert!(value(&text, "process_resident_memory_bytes") > 0.0);
+    assert!(value(&text, "process_cpu_seconds_total") >= 0.0);
+}
+
+#[tokio::test]
+async fn every_figure_is_declared_and_none_names_accounts_subscriptions_or_secrets() {
+    let app = TestApp::start().await;
+    let url = collector().await;
+    subscribe(&app, &url, "right-canary-token").await;
+    let reply = app.admin("GET", "/metrics", Value::Null).await.expect(200);
+    assert_eq!(reply.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let mut declared = "";
+    for line in reply.text.lines() {
+        match line.strip_prefix("# TYPE ") {
+            Some(family) => declared = family.split(' ').next().expect("a name"),
+            None => assert!(line.starts_with("# HELP ") || line.starts_with(declared), "{line} under {declared}"),
+        }
+    }
+    let subscription = app.admin("GET", "/api/v2/integrations/splunk", Value::Null).await.body;
+    let id = subscription["items"][0]["_id"].as_str().expect("an id").to_owned();
+    let account = app.entries().await[0].account.to_string();
+    for hidden in [account.as_str(), &id, "canary", ADMIN, "127.0.0.1", "default"] {
+        assert!(!reply.text.contains(hidden), "{hidden} stands in {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn only_admins_and_tokens_made_for_it_see_the_figures() {
+    let app = TestApp::start().await;
+    for (grant, status) in [(Grant::Admin, 200), (Grant::Writer, 403), (Grant::Reader, 403), (Grant::Ingest, 403)] {
+        let token = app.token(grant).await;
+        app.call(&token, "GET", "/metrics", Value::Null).await.expect(status);
+    }
+    let only = json!([{"effect": "allow", "resources": ["acct"], "actions": ["viewMetrics"]}]);
+    let token = app.policy_token(only).await;
+    app.call(&token, "GET", "/metrics", Value::Null).await.expect(200);
+    // The figures tell of all accounts together.
+    app.server.add_account("other").await;
+    let other = app.server.app.token_create("other", "of a test", &Grant::Admin).await.expect("a token");
+    app.call(other.expose(), "GET", "/metrics", Value::Null).await.expect_problem(403, "forbidden");
+    app.call("nobody", "GET", "/metrics", Value::Null).await.expect_problem(401, "unauthorized");
+}
