@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn object_ids_of_another_shape_are_refused() {
-        for text in ["", "fake-id", "66F0C0FFEE00000000000001", "66f0c0ffee0000000000000g", "66f0c0ffee000000000000011"] {
+        for text in ["", "fake-id", "66F0C0FFEE00000000000001", "66f0c0ffee0000000000000g", "66f0c0ffee000000000000011"]
+        {
             assert_eq!(SubscriptionId::parse(text), Err(InvalidId), "{text}");
         }
     }

@@ -266,7 +266,10 @@ mod tests {
         assert_eq!((project.kind.as_str(), project.name.as_str()), ("proj", "shop"));
         assert_eq!(environment.tags, ["eu"]);
         assert_eq!(environment.properties, [("critical".to_owned(), "true".to_owned())]);
-        assert_eq!((flag.tags.as_slice(), flag.views.as_slice()), (["a".to_owned(), "b".to_owned()].as_slice(), ["pay".to_owned()].as_slice()));
+        assert_eq!(
+            (flag.tags.as_slice(), flag.views.as_slice()),
+            (["a".to_owned(), "b".to_owned()].as_slice(), ["pay".to_owned()].as_slice())
+        );
         assert_eq!(resource.plain(), "proj/shop:env/prod:flag/checkout");
     }
 
@@ -285,7 +288,20 @@ mod tests {
 
     #[test]
     fn malformed_resources_are_refused() {
-        for text in ["", "*", "flag", "proj/", "proj/*:env/*:flag", "Proj/x", "proj/a:", "proj/a;", "proj/a;{critical}", "proj/a,b", "proj/a\n", "p:q"] {
+        for text in [
+            "",
+            "*",
+            "flag",
+            "proj/",
+            "proj/*:env/*:flag",
+            "Proj/x",
+            "proj/a:",
+            "proj/a;",
+            "proj/a;{critical}",
+            "proj/a,b",
+            "proj/a\n",
+            "p:q",
+        ] {
             assert!(Resource::parse(text).is_err(), "{text:?} was accepted");
         }
         assert_eq!(Resource::parse("flag"), Err(ParseResourceError::Segment("flag".to_owned())));
