@@ -90,7 +90,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             Err(error) => rows.push(Row::new(name, Found::NotRun(format!("failed: {error:#}")))),
         }
     }
-    let text = format!("{machine}\n\n{}\n{}", bench.scale.describe(began.elapsed()), table::render(&rows));
+    let run = bench.scale.describe(began.elapsed());
+    let text = format!("{machine}\n\n{}\n\n{}", format!("{run} {}", options.note).trim_end(), table::render(&rows));
     println!("{text}");
     if let Some(file) = options.docs.as_ref().filter(|_| options.only.is_empty()) {
         page::update(file, &text)?;

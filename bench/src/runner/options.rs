@@ -31,6 +31,9 @@ pub struct Options {
     /// Page into which the table is written, between its markers, unless rows were chosen by --only.
     #[arg(long)]
     pub docs: Option<PathBuf>,
+    /// A sentence about the run, written above its table.
+    #[arg(long, default_value = "")]
+    pub note: String,
 }
 
 impl Options {
@@ -142,7 +145,7 @@ impl Scale {
         let Self { name, window_s, steady_s, backlog, .. } = self;
         format!(
             "Run `{name}`, {} s in all: rates over {window_s} s, the steady rate over {steady_s} s, backlogs of up to \
-             {backlog} deliveries.\n",
+             {backlog} deliveries.",
             took.as_secs()
         )
     }
