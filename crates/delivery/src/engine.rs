@@ -10,7 +10,7 @@ mod test_send;
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -20,6 +20,7 @@ use domain::{AccountId, Clock, Keys, SubscriptionId};
 use integrations::Catalogue;
 use parking_lot::Mutex;
 use store::{JournalWrite, Store, Subscription};
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -81,6 +82,8 @@ pub(crate) struct Inner {
     accounts: Mutex<HashMap<AccountId, Arc<tokio::sync::OnceCell<Arc<Account>>>>>,
     due: DueQueue,
     tasks: TaskTracker,
+    // Where the engine was started, and so where it works, whoever gives it something to do.
+    runtime: OnceLock<Handle>,
     stopping: CancellationToken,
     // After the last write of the journal.
     ended: CancellationToken,
@@ -113,6 +116,7 @@ impl Engine {
             accounts: Mutex::default(),
             due: DueQueue::default(),
             tasks: TaskTracker::new(),
+            runtime: OnceLock::new(),
             stopping: CancellationToken::new(),
             ended: CancellationToken::new(),
             broken: Mutex::default(),
@@ -122,7 +126,8 @@ impl Engine {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Starts delivering, beginning with the accounts that have something unsettled.
+    /// Starts delivering, beginning with the accounts that have something unsettled. All of it
+    /// runs on the runtime that this is called on.
     ///
     /// # Errors
     /// [`store::Error`] when the store cannot say which those are.
@@ -134,9 +139,10 @@ impl Engine {
             entries: Vec::new(),
         };
         let work = work.into_iter().map(news).collect();
+        let runtime = self.inner.runtime.get_or_init(Handle::current);
         self.inner.running.store(true, Ordering::Release);
         let engine = Arc::clone(&self.inner);
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let after_write = |lane: &Arc<Lane>| engine.pump(lane);
             tokio::select! {
                 () = engine.journal.run(&engine.store, after_write) => {}
@@ -144,9 +150,9 @@ impl Engine {
             }
         });
         let engine = Arc::clone(&self.inner);
-        tokio::spawn(async move { due::run(&engine).await });
+        runtime.spawn(async move { due::run(&engine).await });
         let engine = Arc::clone(&self.inner);
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             engine.pump_loaded();
             tokio::select! {
                 () = matcher::run(&engine, work) => {}
@@ -314,6 +320,7 @@ impl Inner {
         if self.is_stopping() || !self.running.load(Ordering::Acquire) {
             return;
         }
+        let Some(runtime) = self.runtime.get() else { return };
         let now = self.clock.monotonic();
         let mut state = lane.lock();
         if !state.listens() {
@@ -322,13 +329,13 @@ impl Inner {
         let batch = state.spec.batch;
         while let Some(load) = state.courier.take(now, batch) {
             let (engine, lane, spec) = (Arc::clone(self), Arc::clone(lane), Arc::clone(&state.spec));
-            self.tasks.spawn(async move { engine.attempt(&lane, &spec, load).await });
+            self.tasks.spawn_on(async move { engine.attempt(&lane, &spec, load).await }, runtime);
         }
         let reads = state.mode == Mode::Reading || state.courier.has_unread();
         if reads && !state.reading && state.courier.may_start(now) && state.courier.wants_more() {
             state.reading = true;
             let (engine, lane) = (Arc::clone(self), Arc::clone(lane));
-            self.tasks.spawn(async move { engine.read_ahead(&lane).await });
+            self.tasks.spawn_on(async move { engine.read_ahead(&lane).await }, runtime);
         }
         if let Some(due) = state.courier.next_due()
             && due > now
