@@ -64,6 +64,14 @@ struct Limits {
 }
 
 impl App {
+    /// Whether the caller may send entries; asked before the body is read.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn entries_may_ingest(&self, caller: &Caller) -> Result<(), Error> {
+        caller.authorise(crate::Action::IngestEntries, &account_resource())
+    }
+
     /// Stores a batch whole or not at all; when this returns, it is synced.
     ///
     /// # Errors
@@ -76,7 +84,7 @@ impl App {
     }
 
     async fn ingest(&self, caller: &Caller, batch: Batch) -> Result<Ingested, Error> {
-        caller.authorise(crate::Action::IngestEntries, &account_resource())?;
+        self.entries_may_ingest(caller)?;
         if batch.via.as_deref().is_some_and(|via| via.split(',').any(|id| id.trim() == self.settings.instance)) {
             return Err(Error::Loop);
         }

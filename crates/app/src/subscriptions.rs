@@ -66,6 +66,17 @@ impl ChangeLocks {
 }
 
 impl App {
+    /// Whether the caller may make a subscription to this integration, whatever it holds; asked
+    /// before the body is read.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`] for an unknown integration.
+    pub fn subscription_may_create(&self, caller: &Caller, key: &str) -> Result<(), Error> {
+        caller
+            .authorise(Action::CreateIntegration, &subscription_resource(&self.store.subscription_id().to_string()))?;
+        self.integration(key).map(drop)
+    }
+
     /// Makes a subscription of `body`, and records that.
     ///
     /// # Errors

@@ -33,7 +33,8 @@ Examples:
   AUDITCAST_DATA_DIR=/var/lib/auditcast auditcast serve --log-format json";
 
 const CONFIG_CHECK_EXAMPLES: &str = "\
-Prints every mistake with its key, where it stands and what would be right. Exits with 0 if there is none, else 2.
+Prints every mistake with its key, where it stands and what would be right, and looks whether the files that
+the settings name can be used. Exits with 0 if there is none, else 2.
 
 Examples:
   auditcast config check
@@ -62,10 +63,7 @@ pub fn run() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", given)) => with_settings(given, serve_command),
         Some(("config", config)) => match config.subcommand() {
-            Some((_, given)) => with_settings(given, |_| {
-                print("The settings are valid.\n");
-                ExitCode::SUCCESS
-            }),
+            Some((_, given)) => with_settings(given, check_command),
             None => ExitCode::FAILURE,
         },
         Some(("integrations", integrations)) => match integrations.subcommand() {
@@ -78,6 +76,18 @@ pub fn run() -> ExitCode {
         },
         _ => ExitCode::FAILURE,
     }
+}
+
+fn check_command(settings: &Settings) -> ExitCode {
+    let mistakes = serve::check_files(settings);
+    if mistakes.is_empty() {
+        print("The settings are valid.\n");
+        return ExitCode::SUCCESS;
+    }
+    for mistake in &mistakes {
+        eprintln!("{mistake:#}");
+    }
+    ExitCode::from(EXIT_MISTAKES)
 }
 
 fn serve_command(settings: &Settings) -> ExitCode {
@@ -240,6 +250,21 @@ mod tests {
         let (_, serve) = matches.subcommand().expect("serve");
         let expected = [("--data-dir".to_owned(), "d".to_owned()), ("--delivery-permits".to_owned(), "7".to_owned())];
         assert_eq!(flags(serve), expected.into());
+    }
+
+    #[test]
+    fn files_that_the_settings_name_are_checked_with_them() {
+        let missing = "/nonexistent/auditcast-test.pem";
+        let file = format!(
+            "tls_cert = {missing:?}\ntls_key = {missing:?}\nextra_ca = {missing:?}\nintegrations_dir = {missing:?}\nmaster_key_file = {missing:?}"
+        );
+        let settings = crate::settings::parse(&file, &std::collections::BTreeMap::new()).expect("valid in itself");
+        let mistakes: Vec<String> =
+            crate::serve::check_files(&settings).iter().map(|mistake| format!("{mistake:#}")).collect();
+        for setting in ["tls_cert", "extra_ca", "integrations_dir", "master_key_file"] {
+            let named = mistakes.iter().filter(|mistake| mistake.contains(setting) && mistake.contains(missing));
+            assert_eq!(named.count(), 1, "{setting}: {mistakes:?}");
+        }
     }
 
     #[test]

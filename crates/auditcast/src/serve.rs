@@ -68,6 +68,17 @@ fn yield_to_ingest() {
 /// About a tenth of a contended core, by the weights of Linux's scheduler.
 const DELIVERY_NICENESS: i32 = 10;
 
+/// What is wrong with the files that the settings name; nothing is written.
+pub fn check_files(settings: &Settings) -> Vec<anyhow::Error> {
+    let mut mistakes = wire::check_files(settings);
+    mistakes.extend(settings.tls.as_ref().and_then(|files| tls::server_config(files).err()));
+    if let Some(given) = &settings.master_key_file {
+        let loaded = master_key::load(Some(given), &settings.data_dir, false);
+        mistakes.extend(loaded.err().map(anyhow::Error::from));
+    }
+    mistakes
+}
+
 /// Makes a token, in the database or, when a server uses it, through that server.
 ///
 /// # Errors

@@ -45,6 +45,8 @@ pub struct Courier {
     unread_count: usize,
     loaded_bytes: usize,
     in_flight: u32,
+    // Requests of earlier revisions that run to their end; they hold up no new one.
+    in_flight_before: u32,
     window: u32,
     pacing: Pacing,
     // Accepted requests since the window last grew.
@@ -220,6 +222,7 @@ impl Courier {
             unread_count: 0,
             loaded_bytes: 0,
             in_flight: 0,
+            in_flight_before: 0,
             window: 1,
             pacing,
             round: 0,
@@ -258,7 +261,7 @@ impl Courier {
 
     /// Requests that have been taken and not finished.
     pub fn in_flight(&self) -> u32 {
-        self.in_flight
+        self.in_flight + self.in_flight_before
     }
 
     /// Whether its last request was accepted in good time.
@@ -283,7 +286,7 @@ impl Courier {
 
     /// Whether nothing is unsettled and nothing is being waited for.
     pub fn is_idle(&self) -> bool {
-        self.holes.is_empty() && self.in_flight == 0 && self.flow == Flow::Flowing
+        self.holes.is_empty() && self.in_flight() == 0 && self.flow == Flow::Flowing
     }
 
     /// Whether another matching entry can be taken up.
@@ -383,6 +386,7 @@ impl Courier {
             hole.batch_max = usize::MAX;
             hole.due = None;
         }
+        self.in_flight_before += std::mem::take(&mut self.in_flight);
         self.pacing = pacing;
         self.revision = revision;
         self.health = Health::default();
@@ -391,6 +395,15 @@ impl Courier {
             Flow::Holding(wait) | Flow::Suspended(wait) if wait.asked => Flow::Holding(wait),
             _ => Flow::Flowing,
         };
+    }
+
+    /// Takes note that a request has ended, or did not start after all.
+    fn landed(&mut self, load: &Load) {
+        if load.revision == self.revision {
+            self.in_flight -= 1;
+        } else {
+            self.in_flight_before -= 1;
+        }
     }
 
     /// Ends a suspension: a test message was accepted. Only a wait that the destination asked

@@ -176,9 +176,10 @@ impl Integration {
         hex(&hash.as_ref()[..16])
     }
 
-    /// Whether the manifest lets users see what the destination answered to a failed request.
+    /// Whether users may see what the destination answered to a failed request: the manifest says
+    /// so, and no config can lead the request to a host of its own choice.
     pub fn shows_response_body(&self) -> bool {
-        self.shows_response_body
+        self.shows_response_body && self.host_is_fixed
     }
 
     /// Whether every config leads to a host that the manifest names, so that an answer cannot

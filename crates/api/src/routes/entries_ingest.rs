@@ -27,6 +27,7 @@ pub(crate) async fn handle(
     Extension(caller): Extension<Arc<Caller>>,
     request: Request,
 ) -> Result<Response, Problem> {
+    shared.app.entries_may_ingest(&caller)?;
     let format = format_of(request.headers())?;
     let with_ids = Query::of(request.uri()).flag("ids")?;
     let idempotency_key = text(request.headers(), IDEMPOTENCY_KEY)?;

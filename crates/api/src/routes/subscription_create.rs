@@ -19,6 +19,7 @@ pub(crate) async fn handle(
     Key(key): Key,
     request: Request,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
+    shared.app.subscription_may_create(&caller, &key)?;
     let body = body::read_json(&shared, request).await?;
     let subscription = shared.app.subscription_create(&caller, &key, &body).await?;
     Ok((StatusCode::CREATED, Json(representation::subscription(&subscription))))

@@ -18,6 +18,7 @@ pub(crate) async fn handle(
     KeyAndId(key, id): KeyAndId,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
+    shared.app.subscription_may_update(&caller, &key, &id).await?;
     let body = body::read_json(&shared, request).await?;
     let subscription = shared.app.subscription_update(&caller, &key, &id, &body).await?;
     Ok(Json(representation::subscription(&subscription)))

@@ -1,9 +1,10 @@
 //! Create, list, get, delete, and what each refuses.
 
 use app::Grant;
+use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 
-use crate::support::{Options, TestApp, datadog, splunk};
+use crate::support::{ADMIN, Options, TestApp, datadog, splunk};
 
 const LIST: &str = "/api/v2/integrations/datadog";
 const UNKNOWN: &str = "/api/v2/integrations/datadog/66f0c0ffee00000000000009";
@@ -215,6 +216,13 @@ async fn roles_may_do_what_they_say_and_nothing_else() {
         app.call(token, "PATCH", &path, patch()).await.expect(write);
         app.call(token, "DELETE", &path, Value::Null).await.expect_problem(write, "forbidden");
     }
+    // Nor is looked at what they send.
+    for (method, target) in [("POST", LIST), ("PATCH", path.as_str()), ("POST", "/ingest/entries")] {
+        let request = Request::builder().method(method).uri(target).header("authorization", &reader);
+        app.send(request.body(Body::from("{bad")).unwrap()).await.expect_problem(403, "forbidden");
+    }
+    let request = Request::post("/api/v2/integrations/nothing").header("authorization", ADMIN);
+    app.send(request.body(Body::from("{bad")).unwrap()).await.expect_problem(404, "not_found");
     // Whoever may not do it does not learn whether it is there.
     app.call(&reader, "DELETE", UNKNOWN, Value::Null).await.expect_problem(403, "forbidden");
     app.call(&ingest, "GET", "/api/v2/integrations/nothing", Value::Null).await.expect_problem(403, "forbidden");

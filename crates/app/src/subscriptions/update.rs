@@ -18,6 +18,17 @@ struct Prepared {
 }
 
 impl App {
+    /// Whether there is such a subscription that the caller may change in any way; asked before
+    /// the body is read.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], or what the store says.
+    pub async fn subscription_may_update(&self, caller: &Caller, key: &str, id: &str) -> Result<(), Error> {
+        authorise_any(caller, id)?;
+        let integration = self.integration(key)?;
+        self.stored(caller.account, integration.key(), parse_id(id)?).await.map(drop)
+    }
+
     /// Changes a subscription, and records that; a change that changes nothing is not recorded.
     ///
     /// From the return on, no delivery request starts under an older revision.

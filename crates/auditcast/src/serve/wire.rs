@@ -75,6 +75,16 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
     Ok(Running { app, engine, store })
 }
 
+/// What is wrong with the roots and the folder of integrations that the settings name.
+pub fn check_files(settings: &Settings) -> Vec<anyhow::Error> {
+    let roots = settings.delivery.extra_ca.as_deref().and_then(|path| extra_roots(path).err());
+    let folder = settings.integrations_dir.as_deref().and_then(|folder| {
+        let context = || format!("integrations_dir {} cannot be read", folder.display());
+        std::fs::read_dir(folder).with_context(context).err()
+    });
+    roots.into_iter().chain(folder).collect()
+}
+
 fn catalogue(settings: &Settings) -> anyhow::Result<Catalogue> {
     let mut catalogue = Catalogue::builtin().context("a built-in integration does not load")?;
     if let Some(folder) = &settings.integrations_dir {

@@ -20,7 +20,7 @@ use hyper_util::{
     client::legacy::connect::{Connected, Connection},
     rt::TokioIo,
 };
-use rustls::ClientConfig;
+use rustls::{CertificateError, ClientConfig};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -195,11 +195,21 @@ impl Connector {
         match tokio::time::timeout(after, TlsConnector::from(self.tls).connect(name, tcp)).await {
             Ok(Ok(stream)) => Ok(Stream::new(Io::Tls(TokioIo::new(Box::new(stream))))),
             Ok(Err(error)) => Err(match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
-                Some(cause) => ConnectError::Tls { host, cause: cause.to_string() },
+                Some(cause) => ConnectError::Tls { host, cause: tls_cause(cause) },
                 None => ConnectError::TlsBroken { host, cause: error.to_string() },
             }),
             Err(_) => Err(ConnectError::TlsTimeout { host, after }),
         }
+    }
+}
+
+/// What failed, without what a certificate says of other names of the host.
+fn tls_cause(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }) => {
+            "invalid peer certificate: NotValidForName".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

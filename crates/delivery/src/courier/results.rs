@@ -36,7 +36,7 @@ impl Courier {
         schedule: &Schedule,
         jitter: Jitter,
     ) -> Vec<Died> {
-        self.in_flight -= 1;
+        self.landed(load);
         self.mark.outcomes += u64::try_from(load.entries.len()).unwrap_or(u64::MAX);
         let before = self.health.acceptances;
         let was_flowing = self.flow == Flow::Flowing;
@@ -221,8 +221,13 @@ impl Courier {
 
     /// Obeys a wait that a late answer asks for. It neither ends a stop nor makes one worse.
     fn extend(&mut self, asked: Duration, reason: &Reason, now: Now) {
-        match &self.flow {
-            Flow::Holding(wait) | Flow::Suspended(wait) if wait.until >= now.monotonic.saturating_add(asked) => {}
+        match &mut self.flow {
+            Flow::Holding(wait) | Flow::Suspended(wait) if wait.until >= now.monotonic.saturating_add(asked) => {
+                // Else an edit would end the wait that was asked for together with this one.
+                self.flow_is_journaled &= wait.asked;
+                self.mark.stops += u64::from(!wait.asked);
+                wait.asked = true;
+            }
             Flow::Suspended(_) => self.stop(asked, true, reason.clone(), now, Flow::Suspended),
             Flow::Flowing | Flow::Holding(_) => self.stop(asked, true, reason.clone(), now, Flow::Holding),
         }

@@ -13,11 +13,15 @@ impl Courier {
         if !self.flow_is_journaled || self.mark.outcomes - self.journaled >= UNJOURNALED_MAX {
             return None;
         }
+        if self.pacing.ordered && self.in_flight_before > 0 {
+            return None;
+        }
         self.wake(now);
         let sequences = match &self.flow {
             Flow::Flowing if self.in_flight >= self.window => return None,
             Flow::Flowing => self.next_batch(limits),
-            Flow::Holding(wait) | Flow::Suspended(wait) if self.in_flight > 0 || now < wait.until => return None,
+            // An answer that is still under way may ask for a longer wait, which a probe must not end.
+            Flow::Holding(wait) | Flow::Suspended(wait) if self.in_flight() > 0 || now < wait.until => return None,
             Flow::Holding(_) | Flow::Suspended(_) => self.next_probe().into_iter().collect(),
         };
         let entries: Vec<_> = sequences.iter().filter_map(|sequence| self.start(*sequence)).collect();
@@ -30,7 +34,7 @@ impl Courier {
 
     /// Gives back the entries of a request that was taken and did not start.
     pub fn put_back(&mut self, load: &Load) {
-        self.in_flight -= 1;
+        self.landed(load);
         for entry in &load.entries {
             self.give_back(entry.sequence, load.revision);
         }

@@ -433,6 +433,21 @@ fn unread_entries_are_judged_again_and_missing_ones_are_skipped() {
 }
 
 #[test]
+fn requests_of_an_older_revision_hold_up_no_new_one_but_for_the_sake_of_order() {
+    for ordered in [false, true] {
+        let pacing = Pacing { ordered, ..PACING };
+        let mut scene = Scene::new(pacing, 1);
+        let load = scene.take(BATCH);
+        scene.courier.revise(2, pacing);
+        scene.bring(2, 2);
+        assert_eq!(scene.takes_nothing(), ordered, "ordered: {ordered}");
+        assert_eq!(scene.courier.in_flight(), if ordered { 1 } else { 2 });
+        assert!(scene.end(&load, &Outcome::Accepted).is_empty());
+        assert_eq!(scene.courier.in_flight(), u32::from(!ordered));
+    }
+}
+
+#[test]
 fn what_was_in_flight_under_an_older_revision_is_judged_again() {
     for put_back in [true, false] {
         let (mut scene, loads) = in_flight(3);

@@ -42,7 +42,8 @@ async fn a_test_message_tells_what_came_back_and_counts_nowhere() {
 
     let result = process.engine.test(&off).await.unwrap();
     assert!(matches!(result.outcome, Outcome::Misconfigured(_)), "{result:?}");
-    assert_eq!((result.status_code, result.response_body.as_deref()), (Some(403), Some("no [hidden] here")));
+    // Here the config names the host, so it might be one within the network.
+    assert_eq!((result.status_code, result.response_body), (Some(403), None));
 
     let result = process.engine.test(&off).await.unwrap();
     assert!(matches!(result.outcome, Outcome::Unavailable(_)), "{result:?}");

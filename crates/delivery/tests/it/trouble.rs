@@ -76,7 +76,8 @@ async fn a_wrong_key_suspends_until_an_edit_and_loses_nothing() {
     let status = process.wait_for_status(made.id, |status| matches!(status.state, State::Suspended { .. })).await;
     assert_eq!(server.received().len(), 1);
     assert!(!format!("{status:?}").contains("first-token"), "{status:?}");
-    assert_eq!(status.errors[0].response_body.as_deref(), Some(r#"{"bad token": "[hidden]"}"#));
+    // Here the config names the host, so it might be one within the network.
+    assert_eq!(status.errors[0].response_body, None);
     server.always(Answer::status(200));
     process.change(made.id, true, "proj/web", &config_of(&server, "second-token")).await;
     server.wait_for_taken(&wanted).await;
