@@ -130,7 +130,7 @@ async fn answer(
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = router.oneshot(request).await?;
     // Whatever a handler makes of a body that broke off, the client is told the cause.
-    let mut response = if end.expired() { too_slow() } else { response };
+    let mut response = if end.expired() { too_slow(response) } else { response };
     if version < Version::HTTP_2 && end.left_unread() {
         // What is left of the body stands where the next request would, so the connection ends. A
         // client that is not told so sends its next request into it.
@@ -139,9 +139,18 @@ async fn answer(
     Ok(response.map(|body| CountedBody::new(body, in_flight)))
 }
 
-fn too_slow() -> Response {
-    let text = r#"{"code":"request_timeout","message":"The request body did not arrive in time."}"#;
-    (StatusCode::REQUEST_TIMEOUT, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+/// Says what really happened in place of `response`, under the id that this has in the log.
+fn too_slow(mut response: Response) -> Response {
+    let id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let body = serde_json::json!({
+        "code": "request_timeout",
+        "message": "the request body did not arrive in time",
+        "id": id,
+    });
+    *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.map(|_| Body::from(body.to_string()))
 }
 
 /// What a connection is doing.

@@ -66,40 +66,68 @@ pub(super) fn number(form: Form, text: &str) -> Result<u64, String> {
 
 /// Networks such as `10.0.0.0/8`; a bare address is the network of that address alone.
 pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
-    items(text)
-        .map(|item| {
-            let network = item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
-            let network =
-                network.map_err(|_| format!("{item:?} is not an address range, such as 10.0.0.0/8 or ::1"))?;
-            if network == network.trunc() {
-                Ok(network)
-            } else {
-                Err(format!("{item:?} has bits beyond its prefix; the range is {}", network.trunc()))
-            }
-        })
-        .collect()
+    all(items(text).map(network))
+}
+
+fn network(item: &str) -> Result<IpNet, String> {
+    let network = item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
+    let network = network.map_err(|_| format!("{item:?} is not an address range, such as 10.0.0.0/8 or ::1"))?;
+    if network == network.trunc() {
+        Ok(network)
+    } else {
+        Err(format!("{item:?} has bits beyond its prefix; the range is {}", network.trunc()))
+    }
 }
 
 /// Pairs such as `api.example.com:443=127.0.0.1:9443`, by host in lower case and port.
 pub(super) fn connect_to(text: &str) -> Result<BTreeMap<(String, u16), SocketAddr>, String> {
     let mut addresses = BTreeMap::new();
-    for item in items(text) {
-        let wanted = || format!("{item:?} is not host:port=address:port, such as api.example.com:443=127.0.0.1:9443");
-        let (name, address) = item.split_once('=').ok_or_else(wanted)?;
-        let (host, port) = name.trim().rsplit_once(':').ok_or_else(wanted)?;
-        let port: u16 = port.parse().map_err(|_| wanted())?;
-        let address: SocketAddr = address.trim().parse().map_err(|_| wanted())?;
-        if host.is_empty() || host.contains(['/', '@', ' ']) {
-            return Err(wanted());
-        }
-        let before = addresses.insert((host.to_ascii_lowercase(), port), address);
+    for (name, address) in all(items(text).map(redirection))? {
+        let before = addresses.insert(name.clone(), address);
         if before.is_some_and(|before| before != address) {
-            return Err(format!("names {}:{port} twice with different addresses", host.to_ascii_lowercase()));
+            return Err(format!("names {}:{} twice with different addresses", name.0, name.1));
         }
     }
     Ok(addresses)
 }
 
+fn redirection(item: &str) -> Result<((String, u16), SocketAddr), String> {
+    let wanted = || format!("{item:?} is not host:port=address:port, such as api.example.com:443=127.0.0.1:9443");
+    let (name, address) = item.split_once('=').ok_or_else(wanted)?;
+    let (host, port) = name.trim().rsplit_once(':').ok_or_else(wanted)?;
+    let port: u16 = port.parse().map_err(|_| wanted())?;
+    let address: SocketAddr = address.trim().parse().map_err(|_| wanted())?;
+    if host.is_empty() || host.contains(['/', '@', ' ']) {
+        return Err(wanted());
+    }
+    Ok(((host.to_ascii_lowercase(), port), address))
+}
+
+/// All values, or every mistake.
+fn all<T>(read: impl Iterator<Item = Result<T, String>>) -> Result<Vec<T>, String> {
+    let (mut values, mut mistakes) = (Vec::new(), Vec::new());
+    for item in read {
+        match item {
+            Ok(value) => values.push(value),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() { Ok(values) } else { Err(mistakes.join("; ")) }
+}
+
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{connect_to, networks};
+
+    #[test]
+    fn every_bad_item_of_a_list_is_named() {
+        let mistakes = networks("foo,10.0.0.0/8,bar,10.0.0.1/8").expect_err("three are wrong");
+        assert!(["\"foo\"", "\"bar\"", "\"10.0.0.1/8\""].iter().all(|item| mistakes.contains(item)), "{mistakes}");
+        let mistakes = connect_to("a=b,api.test:443=127.0.0.1:1,c").expect_err("two are wrong");
+        assert!(mistakes.contains("\"a=b\"") && mistakes.contains("\"c\""), "{mistakes}");
+    }
 }
