@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::{HeaderValue, StatusCode, Version, header};
 use hyper::{body::Incoming, service::service_fn};
