@@ -1,6 +1,6 @@
 //! What every answer gets: an id, the body of its problem, and one line in the log.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
 use axum::{
@@ -10,7 +10,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use domain::Clock;
+use domain::{Clock, error_chain};
 
 use crate::{Route, authenticate::Account, problem::Problem};
 
@@ -42,7 +42,7 @@ pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, request: Request,
     }
     log(&response, &id, &method, clock.monotonic().saturating_sub(started));
     if let Some(cause) = problem.as_ref().and_then(Problem::cause) {
-        tracing::error!(request_id = id, cause = chain(&**cause), "request failed");
+        tracing::error!(request_id = id, cause = error_chain(&**cause), "request failed");
     }
     response
 }
@@ -89,17 +89,6 @@ fn uuid() -> String {
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = format!("{:032x}", u128::from_be_bytes(bytes));
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

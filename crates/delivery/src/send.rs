@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use domain::{AccountId, Entry, Keys, SealContext, Secret, SubscriptionId, Timestamp};
+use domain::{AccountId, Entry, Keys, SealContext, Secret, SubscriptionId, Timestamp, error_chain};
 use integrations::{
     HttpRequest, Integration, Item, Moment, Nothing, RenderError, RenderedItem, Reply, ReplyReading, redact,
 };
@@ -99,7 +99,7 @@ pub(crate) fn prepare(
             Ok(request) => prepared.request = Some(request),
             Err(error) => {
                 // Each entry was rendered; what fails here would fail with any of them.
-                let outcome = Outcome::Misconfigured(Reason::new("unrenderable", error_text(&error)));
+                let outcome = Outcome::Misconfigured(Reason::new("unrenderable", error_chain(&error)));
                 for place in prepared.entries.iter_mut().filter(|place| place.is_ok()) {
                     *place = Err(outcome.clone());
                 }
@@ -109,20 +109,9 @@ pub(crate) fn prepare(
     prepared
 }
 
-fn unrenderable(error: &RenderError) -> Outcome {
-    let reason = Reason::new("unrenderable", error_text(error));
+pub(crate) fn unrenderable(error: &RenderError) -> Outcome {
+    let reason = Reason::new("unrenderable", error_chain(error));
     if error.is_of_entry() { Outcome::Unrenderable(reason) } else { Outcome::Misconfigured(reason) }
-}
-
-fn error_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// How much of the reply to a request of `items` items is read.

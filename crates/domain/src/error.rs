@@ -1,6 +1,6 @@
 //! What is wrong with one field of an input.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
 /// One mistake in an input: where it is and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,5 +36,43 @@ impl fmt::Display for FieldError {
         } else {
             write!(f, "{} {}", self.attribute, self.reason)
         }
+    }
+}
+
+/// An error with all its causes, from the outermost to the first.
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{FieldError, error_chain};
+
+    #[test]
+    fn a_mistake_can_be_placed_one_level_up() {
+        for (inner, parent, expected) in [
+            ("url", "config", "config.url"),
+            ("[0].effect", "statements", "statements[0].effect"),
+            ("", "config", "config"),
+        ] {
+            assert_eq!(FieldError::new(inner, "is wrong").within(parent).attribute, expected);
+        }
+    }
+
+    #[test]
+    fn causes_follow_the_error_that_they_caused() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the file cannot be read")]
+        struct Outer(#[source] io::Error);
+        assert_eq!(error_chain(&Outer(io::Error::other("no disk"))), "the file cannot be read: no disk");
     }
 }

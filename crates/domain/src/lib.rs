@@ -11,7 +11,7 @@ mod secret;
 mod time;
 
 pub use entry::{Entry, EntryDraft, EntryFacts};
-pub use error::FieldError;
+pub use error::{FieldError, error_chain};
 pub use id::{AccountId, EntryId, InvalidId, Sequence, SubscriptionId, TokenId};
 pub use resource::{Access, LexedSegment, LexedSelector, ParseResourceError, Resource, Segment, lex};
 pub use seal::{DataKey, Keys, MasterKey, SealContext, SealError};

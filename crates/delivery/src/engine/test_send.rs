@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{Secret, Timestamp};
-use integrations::{HttpRequest, Item, Moment, RenderError, redact};
+use integrations::{HttpRequest, Item, Moment, redact};
 use store::Subscription;
 use tokio::sync::OwnedMutexGuard;
 
@@ -139,12 +139,12 @@ impl Inner {
         let moment = Moment { now: self.clock.now(), not_before };
         let base_url = &self.settings.public_url;
         let item = spec.integration.validation_item(&open.config, subscription.account, base_url, moment);
-        match item.map_err(|error| unrenderable(&error))? {
+        match item.map_err(|error| send::unrenderable(&error))? {
             Item::Nothing(_) => Err(Outcome::Nothing),
             Item::Body(item) => {
                 let stamp = item.stamp;
                 let request = spec.integration.request(&open.config, &[item]);
-                Ok((request.map_err(|error| unrenderable(&error))?, stamp))
+                Ok((request.map_err(|error| send::unrenderable(&error))?, stamp))
             }
         }
     }
@@ -195,13 +195,6 @@ impl Inner {
         };
         TestResult { outcome, status_code, response_body, took, request: None }
     }
-}
-
-fn unrenderable(error: &RenderError) -> Outcome {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    let reason = Reason::new("unrenderable", text);
-    if error.is_of_entry() { Outcome::Unrenderable(reason) } else { Outcome::Misconfigured(reason) }
 }
 
 fn unsent(outcome: Outcome) -> TestResult {
