@@ -58,7 +58,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// A backlog can keep every core busy. Where both want one, producers come first: a delivery
-/// that waits is only late, and it has its share all the same.
+/// that waits is only late, and it has its share all the same. Matching and reading the log keep
+/// their priority, for who falls behind there has more to do than who keeps up.
 fn yield_to_ingest() {
     if let Err(error) = rustix::process::nice(DELIVERY_NICENESS) {
         tracing::debug!(%error, "deliveries run with the priority of all the rest");
@@ -111,8 +112,8 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
     let token = running.app.token_bootstrap(settings.bootstrap_token.clone()).await?;
     let control = control::listen(&settings.data_dir).context("no socket for the command line")?;
     let control = tokio::spawn(control::serve(control, Arc::clone(&running.app)));
-    let engine = running.engine.clone();
-    deliveries.spawn(async move { engine.start().await }).await?.context("deliveries cannot start")?;
+    running.engine.send_on(deliveries.clone());
+    running.engine.start().await.context("deliveries cannot start")?;
     tracing::info!(data_dir = %settings.data_dir.display(), "serving on {}://{address}", settings.scheme());
     if let Some(token) = token {
         show_first_token(&token);

@@ -84,6 +84,8 @@ pub(crate) struct Inner {
     tasks: TaskTracker,
     // Where the engine was started, and so where it works, whoever gives it something to do.
     runtime: OnceLock<Handle>,
+    // Where it renders and sends; without it on `runtime`, too.
+    sending: OnceLock<Handle>,
     stopping: CancellationToken,
     // After the last write of the journal.
     ended: CancellationToken,
@@ -117,6 +119,7 @@ impl Engine {
             due: DueQueue::default(),
             tasks: TaskTracker::new(),
             runtime: OnceLock::new(),
+            sending: OnceLock::new(),
             stopping: CancellationToken::new(),
             ended: CancellationToken::new(),
             broken: Mutex::default(),
@@ -126,8 +129,14 @@ impl Engine {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Starts delivering, beginning with the accounts that have something unsettled. All of it
-    /// runs on the runtime that this is called on.
+    /// Renders and sends on this runtime instead of the one that the engine is started on. Only
+    /// the first call counts.
+    pub fn send_on(&self, runtime: Handle) {
+        self.inner.sending.get_or_init(|| runtime);
+    }
+
+    /// Starts delivering, beginning with the accounts that have something unsettled. It runs on
+    /// the runtime that this is called on.
     ///
     /// # Errors
     /// [`store::Error`] when the store cannot say which those are.
@@ -329,7 +338,8 @@ impl Inner {
         let batch = state.spec.batch;
         while let Some(load) = state.courier.take(now, batch) {
             let (engine, lane, spec) = (Arc::clone(self), Arc::clone(lane), Arc::clone(&state.spec));
-            self.tasks.spawn_on(async move { engine.attempt(&lane, &spec, load).await }, runtime);
+            let sending = self.sending.get().unwrap_or(runtime);
+            self.tasks.spawn_on(async move { engine.attempt(&lane, &spec, load).await }, sending);
         }
         let reads = state.mode == Mode::Reading || state.courier.has_unread();
         if reads && !state.reading && state.courier.may_start(now) && state.courier.wants_more() {
