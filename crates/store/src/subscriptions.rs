@@ -1,7 +1,7 @@
 //! Subscriptions and their revisions.
 
 use domain::{AccountId, EntryDraft, Sequence, SubscriptionId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use crate::{Error, Store, entries, progress, writer::Group};
 
@@ -112,15 +112,8 @@ impl Store {
     pub async fn subscription_list(&self, account: AccountId, integration: &str) -> Result<Vec<Subscription>, Error> {
         let no = self.account_no(account).await?;
         let integration = integration.to_owned();
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
-                 WHERE s.account = ?1 AND s.integration = ?2 AND s.deleted_at IS NULL ORDER BY s.created_at, s.id"
-            ))?;
-            let found = statement.query_map((no, &integration), of_row)?.collect::<Result<_, _>>()?;
-            Ok(found)
-        })
-        .await
+        let oldest_first = "s.integration = ?2 ORDER BY s.created_at, s.id";
+        self.read(move |connection| list(connection, oldest_first, (no, &integration))).await
     }
 
     /// All subscriptions of an account, oldest first.
@@ -129,15 +122,7 @@ impl Store {
     /// [`Error`] when the database fails.
     pub async fn subscription_list_all(&self, account: AccountId) -> Result<Vec<Subscription>, Error> {
         let no = self.account_no(account).await?;
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
-                 WHERE s.account = ?1 AND s.deleted_at IS NULL ORDER BY s.created_at, s.id"
-            ))?;
-            let found = statement.query_map([no], of_row)?.collect::<Result<_, _>>()?;
-            Ok(found)
-        })
-        .await
+        self.read(move |connection| list(connection, "true ORDER BY s.created_at, s.id", [no])).await
     }
 
     /// How many subscriptions there are, by integration.
@@ -171,15 +156,7 @@ impl Store {
     /// [`Error`] when the database fails.
     pub async fn subscription_list_on(&self, account: AccountId) -> Result<Vec<Subscription>, Error> {
         let no = self.account_no(account).await?;
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
-                 WHERE s.account = ?1 AND s.is_on AND s.deleted_at IS NULL"
-            ))?;
-            let found = statement.query_map([no], of_row)?.collect::<Result<_, _>>()?;
-            Ok(found)
-        })
-        .await
+        self.read(move |connection| list(connection, "s.is_on", [no])).await
     }
 
     /// Replaces what can be changed, as a new revision, and records it in the same transaction.
@@ -251,6 +228,16 @@ fn get(connection: &Connection, no: i64, id: SubscriptionId) -> Result<Subscript
         .query_row((id.as_bytes(), no), of_row)
         .optional()?
         .ok_or(Error::NotFound)
+}
+
+/// The subscriptions of the account `?1` that are not deleted, for which `rest` holds.
+fn list(connection: &Connection, rest: &str, params: impl Params) -> Result<Vec<Subscription>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
+         WHERE s.account = ?1 AND s.deleted_at IS NULL AND {rest}"
+    ))?;
+    let found = statement.query_map(params, of_row)?.collect::<Result<_, _>>()?;
+    Ok(found)
 }
 
 fn insert(
