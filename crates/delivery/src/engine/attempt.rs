@@ -55,7 +55,7 @@ impl Inner {
         // The turn at a target can be long in coming; nobody waits for it with a permit.
         let mut target = self.reach_target(lane, spec, &open).await;
         let prepare = |load: &Load, target: Option<&Target>| {
-            let moment = self.moment(lane, spec, target);
+            let moment = self.moment(Some(lane), spec, target);
             send::prepare(&spec.integration, &open.config, &load.entries, &self.settings.public_url, moment)
         };
         if spec.host.get().is_none()
@@ -84,7 +84,7 @@ impl Inner {
         target: Option<&mut Target>,
     ) -> Option<Attempted> {
         let integration = &spec.integration;
-        let moment = self.moment(lane, spec, target.as_deref());
+        let moment = self.moment(Some(lane), spec, target.as_deref());
         let prepared = send::prepare(integration, &open.config, &load.entries, &self.settings.public_url, moment);
         if !self.may_still_start(lane, spec, load, prepared.entries.len()) {
             return None;
@@ -144,11 +144,13 @@ impl Inner {
         target
     }
 
-    fn moment(&self, lane: &Lane, spec: &Spec, target: Option<&Target>) -> Moment {
-        let last = target.and_then(|target| target.last_stamp).max(lane.lock().courier.last_stamp());
-        let not_before = spec.integration.pace().filter(|pace| pace.ordered()).and(last);
-        let spacing = spec.integration.pace().map(integrations::Pace::spacing).unwrap_or_default();
-        Moment { now: self.clock.now(), not_before: not_before.map(|last| last.plus(spacing)) }
+    /// When the next request is made, and the earliest time that an ordered target still takes.
+    pub(super) fn moment(&self, lane: Option<&Lane>, spec: &Spec, target: Option<&Target>) -> Moment {
+        let of_target = target.and_then(|target| target.last_stamp);
+        let last = of_target.max(lane.and_then(|lane| lane.lock().courier.last_stamp()));
+        let ordered = spec.integration.pace().filter(|pace| pace.ordered());
+        let not_before = ordered.zip(last).map(|(pace, last)| last.plus(pace.spacing()));
+        Moment { now: self.clock.now(), not_before }
     }
 
     fn may_still_start(&self, lane: &Lane, spec: &Spec, load: &mut Load, count: usize) -> bool {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{Secret, Timestamp};
-use integrations::{HttpRequest, Item, Moment, redact};
+use integrations::{HttpRequest, Item, redact};
 use store::Subscription;
 use tokio::sync::OwnedMutexGuard;
 
@@ -132,11 +132,7 @@ impl Inner {
         open: &OpenConfig,
         target: Option<&Target>,
     ) -> Result<(HttpRequest, Timestamp), Outcome> {
-        let of_target = target.and_then(|target| target.last_stamp);
-        let last = of_target.max(lane.and_then(|lane| lane.lock().courier.last_stamp()));
-        let ordered = spec.integration.pace().filter(|pace| pace.ordered());
-        let not_before = ordered.zip(last).map(|(pace, last)| last.plus(pace.spacing()));
-        let moment = Moment { now: self.clock.now(), not_before };
+        let moment = self.moment(lane, spec, target);
         let base_url = &self.settings.public_url;
         let item = spec.integration.validation_item(&open.config, subscription.account, base_url, moment);
         match item.map_err(|error| send::unrenderable(&error))? {
