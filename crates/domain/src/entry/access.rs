@@ -113,7 +113,7 @@ fn check_action(path: &str, action: Option<&Value>, mistakes: &mut Vec<FieldErro
     }
 }
 
-fn is_action(text: &str) -> bool {
+pub(super) fn is_action(text: &str) -> bool {
     text.len() <= ACTION_BYTES_MAX
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte))

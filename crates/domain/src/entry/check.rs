@@ -47,7 +47,7 @@ fn date_of(value: &Value) -> Option<i64> {
     value.as_i64().filter(in_range)
 }
 
-fn in_range(millis: &i64) -> bool {
+pub(super) fn in_range(millis: &i64) -> bool {
     (0..=DATE_MAX).contains(millis)
 }
 
@@ -94,7 +94,7 @@ fn check_dates(root: &Object, mistakes: &mut Vec<FieldError>) {
 }
 
 /// The type of a member. `null` counts as left out, except in a list and for a link.
-enum Shape {
+pub(super) enum Shape {
     Text,
     Flag,
     Millis,
@@ -106,10 +106,10 @@ enum Shape {
     TextOr(&'static [Member]),
 }
 
-struct Member {
-    name: &'static str,
-    shape: Shape,
-    required: bool,
+pub(super) struct Member {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) required: bool,
 }
 
 const fn may(name: &'static str, shape: Shape) -> Member {
@@ -120,7 +120,7 @@ const fn must(name: &'static str, shape: Shape) -> Member {
     Member { name, shape, required: true }
 }
 
-const MEMBERS: &[Member] = &[
+pub(super) const MEMBERS: &[Member] = &[
     may("_accountId", Shape::Text),
     may("_links", Shape::Links),
     may("kind", Shape::Text),
@@ -224,7 +224,7 @@ const SUBENTRY: &[Member] = &[
     may("relatedAIConfig", Shape::Object(RELATED)),
 ];
 
-const LINK: &[Member] = &[may("href", Shape::Text), may("type", Shape::Text)];
+pub(super) const LINK: &[Member] = &[may("href", Shape::Text), may("type", Shape::Text)];
 
 fn check_members(object: &Object, members: &[Member], mistakes: &mut Vec<FieldError>) {
     for member in members {

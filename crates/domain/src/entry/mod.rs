@@ -11,6 +11,7 @@ mod context;
 mod derive;
 #[cfg(test)]
 mod example;
+mod glance;
 mod links;
 mod markdown;
 #[cfg(test)]
@@ -44,7 +45,11 @@ impl EntryDraft {
     /// Every mistake at once, up to 100; a mistake of the bytes as a whole has no attribute.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<FieldError>> {
         let bytes = trim(bytes);
-        let root = read::object(bytes)?;
+        let text = read::text_of(bytes)?;
+        if let Some(id) = glance::id_if_in_order(text) {
+            return Ok(Self { id, bytes: bytes.into() });
+        }
+        let root = read::object(text)?;
         let mistakes = check::mistakes(&root);
         if mistakes.is_empty() { Ok(Self { id: id_of(&root), bytes: bytes.into() }) } else { Err(mistakes) }
     }
@@ -142,7 +147,7 @@ impl EntryFacts {
 impl EntryFacts {
     // Read anew by each call: matching does without it, and a rendered entry needs it once.
     fn root(&self) -> read::Object {
-        read::object(&self.bytes).unwrap_or_default()
+        read::text_of(&self.bytes).and_then(read::object).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_compose, prop_oneof, pro
 use proptest::strategy::ValueTree as _;
 use serde_json::{Map, Value, json};
 
-use super::{Entry, EntryDraft};
+use super::{Entry, EntryDraft, check, glance, read};
 use crate::{AccountId, EntryId, Sequence, Timestamp};
 
 const NAMES: &[&str] = &[
@@ -266,4 +266,78 @@ fn the_strategy_makes_entries_that_are_accepted() {
         })
         .count();
     assert!(accepted > 250, "only {accepted} of 500");
+}
+
+/// What the full check says, with the id of what it passes.
+fn checked_in_full(bytes: &[u8]) -> Option<Option<EntryId>> {
+    let root = read::text_of(bytes).and_then(read::object).ok()?;
+    check::mistakes(&root).is_empty().then(|| super::id_of(&root))
+}
+
+fn glance_agrees(bytes: &[u8]) {
+    if let Some(id) = std::str::from_utf8(bytes).ok().and_then(glance::id_if_in_order) {
+        assert_eq!(checked_in_full(bytes), Some(id), "{}", String::from_utf8_lossy(bytes));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_glance_passes_nothing_that_the_full_check_refuses(
+        likely in likely_entry(),
+        changed in proptest::sample::select(NAMES),
+        value in json_value(),
+        at in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let text = likely.to_string();
+        glance_agrees(text.as_bytes());
+        let mut damaged = text.clone().into_bytes();
+        let place = at.index(damaged.len());
+        damaged[place] = byte;
+        glance_agrees(&damaged);
+        // One more member, of a name that may be there already and of any type.
+        let member = format!(",{}:{value}}}", json!(changed));
+        glance_agrees(format!("{}{member}", &text[..text.len() - 1]).as_bytes());
+        // And one inside what the tables know.
+        let nested = text.replacen("\"key\":", &format!("{}:{value},\"key\":", json!(changed)), 1);
+        glance_agrees(nested.as_bytes());
+    }
+}
+
+#[test]
+fn a_glance_is_enough_for_what_producers_send() {
+    for entry in [
+        json!({"accesses": [{"action": "updateOn", "resource": "proj/shop:env/eu;a,{critical:true}:flag/x"}]}),
+        json!({
+            "_id": "66f0", "_accountId": "a", "date": 1_790_000_000_000_i64, "kind": "flag", "name": "x", "extra": [1.5, null],
+            "accesses": [{"action": "updateOn", "resource": "flag/x", "more": {"a": true}}], "comment": null,
+            "member": {"_id": "m", "_links": {"self": {"href": "/x", "type": "text/html"}}, "email": "a@b.c"},
+            "title": {"plainText": "t"}, "details": "d", "tags": ["a"], "customProperties": {"a": [1]},
+            "project": {"key": "shop", "environment": {"key": "eu", "critical": true}}, "relatedFlag": {"key": "y"},
+            "previousVersion": {"on": false}, "currentVersion": {"on": true},
+        }),
+    ] {
+        let text = entry.to_string();
+        assert_eq!(glance::id_if_in_order(&text), checked_in_full(text.as_bytes()), "{text}");
+        assert!(glance::id_if_in_order(&text).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn a_glance_is_not_enough_where_a_library_or_a_repeated_name_makes_a_difference() {
+    let accesses = r#""accesses":[{"action":"a","resource":"acct"}]"#;
+    for text in [
+        format!(r#"{{{accesses},{accesses}}}"#),
+        format!(r#"{{{accesses},"x":1,"x":1}}"#),
+        format!(r#"{{{accesses},"x":{{"$serde_json::private::RawValue":"["}}}}"#),
+        format!(r#"{{{accesses},"relatedFlag":{{"key":"a","key":null}}}}"#),
+        format!(r#"{{{accesses},"x":1e999}}"#),
+        format!(r#"{{{accesses},"x":"\ud800"}}"#),
+        format!(r#"{{{accesses}}} {{}}"#),
+        format!(r#"{{{accesses},"_origin":"system"}}"#),
+        format!(r#"{{{accesses},"timestamp":"2026"}}"#),
+        r#"{"accesses":[{"action":"a","resource":"acct","action":1}]}"#.to_owned(),
+    ] {
+        assert_eq!(glance::id_if_in_order(&text), None, "{text}");
+    }
 }

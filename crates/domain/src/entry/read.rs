@@ -14,12 +14,11 @@ pub(super) type Object = Map<String, Value>;
 /// How many objects and lists may stand inside each other, the entry itself included.
 pub(super) const DEPTH_MAX: usize = 64;
 
-/// Reads one entry.
+/// The text of one entry, before it is read as JSON.
 ///
 /// # Errors
-/// Every mistake that keeps the bytes from being one JSON object with unique names.
-pub(super) fn object(bytes: &[u8]) -> Result<Object, Vec<FieldError>> {
-    let refused = |reason: String| Err(vec![FieldError::new("", reason)]);
+/// What keeps the bytes from being the text of an object that is safe to read.
+pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Vec<FieldError>> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => return refused(format!("is not UTF-8 text after {} bytes", error.valid_up_to())),
@@ -33,6 +32,14 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object, Vec<FieldError>> {
     if brackets > DEPTH_MAX && depth(bytes) > DEPTH_MAX {
         return refused(format!("is nested deeper than {DEPTH_MAX} levels"));
     }
+    Ok(text)
+}
+
+/// Reads one entry.
+///
+/// # Errors
+/// Every mistake that keeps the text from being one JSON object with unique names.
+pub(super) fn object(text: &str) -> Result<Object, Vec<FieldError>> {
     match serde_json::from_str::<Root>(text) {
         Ok(Root { object, repeated }) if repeated.is_empty() => Ok(object),
         Ok(Root { repeated, .. }) => Err(repeated
@@ -41,6 +48,10 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object, Vec<FieldError>> {
             .collect()),
         Err(error) => refused(format!("is not valid JSON: {error}")),
     }
+}
+
+fn refused<T>(reason: String) -> Result<T, Vec<FieldError>> {
+    Err(vec![FieldError::new("", reason)])
 }
 
 /// Reads only the members that [`super::access`] and the date need: every stored entry is
