@@ -151,11 +151,12 @@ pub(crate) fn append_system(
     no: i64,
     draft: EntryDraft,
 ) -> Result<Sequence, Error> {
-    let id = draft.id.unwrap_or_else(|| make_id(group.now()));
-    if find(group.connection, account, no, &id)?.is_some() {
+    if let Some(id) = &draft.id
+        && find(group.connection, account, no, id)?.is_some()
+    {
         return Err(Error::Conflict);
     }
-    Ok(append_one(group, account, no, id, draft.bytes)?)
+    Ok(append_one(group, account, no, draft.id, draft.bytes)?.sequence)
 }
 
 fn append_batch(group: &mut Group<'_>, no: i64, append: Append) -> Result<Appended, AppendError> {
@@ -169,9 +170,7 @@ fn append_batch(group: &mut Group<'_>, no: i64, append: Append) -> Result<Append
     let mut seen: HashMap<EntryId, (usize, Arc<[u8]>)> = HashMap::new();
     for (index, draft) in append.drafts.into_iter().enumerate() {
         let Some(id) = draft.id else {
-            let id = make_id(group.now());
-            let sequence = append_one(group, account, no, id.clone(), draft.bytes)?;
-            items.push(AppendedItem { id, sequence, duplicate: false });
+            items.push(append_one(group, account, no, None, draft.bytes)?);
             continue;
         };
         if let Some((first, bytes)) = seen.get(&id) {
@@ -188,10 +187,7 @@ fn append_batch(group: &mut Group<'_>, no: i64, append: Append) -> Result<Append
                 AppendedItem { id: id.clone(), sequence: stored.sequence, duplicate: true }
             }
             Some(stored) => return Err(AppendError::IdConflict { index, id, sequence: Some(stored.sequence) }),
-            None => {
-                let sequence = append_one(group, account, no, id.clone(), Arc::clone(&draft.bytes))?;
-                AppendedItem { id: id.clone(), sequence, duplicate: false }
-            }
+            None => append_one(group, account, no, Some(id.clone()), Arc::clone(&draft.bytes))?,
         };
         seen.insert(id, (index, draft.bytes));
         items.push(item);
@@ -206,13 +202,14 @@ fn append_one(
     group: &mut Group<'_>,
     account: AccountId,
     no: i64,
-    id: EntryId,
+    id: Option<EntryId>,
     bytes: Arc<[u8]>,
-) -> Result<Sequence, rusqlite::Error> {
+) -> Result<AppendedItem, rusqlite::Error> {
     let tail = group.tail(account, no)?;
     let sequence = tail.last_sequence.next();
     // The time of receipt never runs backwards within an account.
     let received_at = group.now().max(tail.last_received);
+    let id = id.unwrap_or_else(|| make_id(received_at, sequence));
     let place = place(no, sequence);
     group
         .connection
@@ -220,26 +217,23 @@ fn append_one(
         .execute((place, received_at.as_millis(), id.as_str(), &*bytes))?;
     group
         .connection
-        .prepare_cached("INSERT INTO entry_id (hash, place) VALUES (?1, ?2)")?
-        .execute((id_hash(account, &id), place))?;
-    group.push(no, Entry { account, sequence, id, received_at, bytes });
-    Ok(sequence)
+        .prepare_cached("INSERT INTO entry_id (key, place) VALUES (?1, ?2)")?
+        .execute((id_key(no, &id), place))?;
+    group.push(no, Entry { account, sequence, id: id.clone(), received_at, bytes });
+    Ok(AppendedItem { id, sequence, duplicate: false })
 }
 
-/// Where entries stand whose id has this hash, of all accounts.
+/// Where the entries stand whose id has this key.
 ///
 /// Nothing but one equality: SQLite prepares a statement anew for each value that it compares
 /// with a range, which costs more than the look-up.
-pub(crate) const PLACES_OF_HASH: &str = "SELECT place FROM entry_id WHERE hash = ?1";
+pub(crate) const PLACES_OF_KEY: &str = "SELECT place FROM entry_id WHERE key = ?1";
 
 fn find(connection: &Connection, account: AccountId, no: i64, id: &EntryId) -> Result<Option<Entry>, Error> {
-    let mut places = connection.prepare_cached(PLACES_OF_HASH)?;
-    let mut places = places.query([id_hash(account, id)])?;
+    let mut places = connection.prepare_cached(PLACES_OF_KEY)?;
+    let mut places = places.query([id_key(no, id)])?;
     while let Some(row) = places.next()? {
         let found: i64 = row.get(0)?;
-        if found >> SEQUENCE_BITS != no {
-            continue;
-        }
         let entry = connection
             .prepare_cached("SELECT place, received_at, id, bytes FROM entry WHERE place = ?1")?
             .query_row([found], |row| entry_of_row(account, row))
@@ -352,16 +346,56 @@ fn place(no: i64, sequence: Sequence) -> i64 {
     no << SEQUENCE_BITS | sequence.min(SEQUENCE_MAX).0.cast_signed()
 }
 
-fn id_hash(account: AccountId, id: &EntryId) -> i64 {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(account.as_bytes());
-    context.update(id.as_str().as_bytes());
-    let hash = context.finish();
-    let first = hash.as_ref().first_chunk::<8>().expect("a SHA-256 hash has 32 bytes");
-    i64::from_be_bytes(*first) & i64::MAX
+/// The bytes of an id's key after those of the account, at most.
+const ID_KEY_BYTES: usize = 24;
+
+/// The number of the account and the id: hex digits packed, and the end of a long id as a hash.
+/// Ids that begin with a time (`ObjectId`, UUID version 7, ULID) keep their order by it.
+pub(crate) fn id_key(no: i64, id: &EntryId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(4 + ID_KEY_BYTES);
+    // Account numbers fit into 23 bits: a place has 63, and a sequence 40 of them.
+    key.extend_from_slice(&no.to_be_bytes()[4..]);
+    let text = id.as_str().as_bytes();
+    let start = key.len();
+    if !pack_hex(text, &mut key) {
+        key.truncate(start);
+        if text.len() <= ID_KEY_BYTES {
+            key.extend_from_slice(text);
+        } else {
+            let hash = digest::digest(&digest::SHA256, text);
+            key.extend_from_slice(&text[..ID_KEY_BYTES - 8]);
+            key.extend_from_slice(&hash.as_ref()[..8]);
+        }
+    }
+    key
 }
 
-/// Twelve bytes: seconds, then what makes the id unique.
-pub(crate) fn make_id(now: Timestamp) -> EntryId {
-    EntryId::from_bytes(crate::accounts::object_id(now))
+/// Appends the bytes that the digits of an `ObjectId`, a UUID or the like stand for; `false` for
+/// any other text. Few texts share a key: nobody can make a crowd of them that is slow to search.
+fn pack_hex(text: &[u8], packed: &mut Vec<u8>) -> bool {
+    const DASHES_OF_UUID: [usize; 4] = [8, 13, 18, 23];
+    let is_uuid = text.len() == 36 && DASHES_OF_UUID.iter().all(|&place| text[place] == b'-');
+    let mut digits = 0;
+    for (place, &byte) in text.iter().enumerate() {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'-' if is_uuid && DASHES_OF_UUID.contains(&place) => continue,
+            _ => return false,
+        };
+        match packed.last_mut() {
+            Some(last) if digits % 2 == 1 => *last |= digit,
+            _ => packed.push(digit << 4),
+        }
+        digits += 1;
+    }
+    digits % 2 == 0 && digits <= 2 * ID_KEY_BYTES
+}
+
+/// Twelve bytes: seconds, the end of the sequence, and four random ones. Ids made one after
+/// the other stand side by side in their index.
+fn make_id(received_at: Timestamp, sequence: Sequence) -> EntryId {
+    let mut id = crate::accounts::object_id(received_at);
+    id[4..8].copy_from_slice(&sequence.0.to_be_bytes()[4..]);
+    EntryId::from_bytes(id)
 }

@@ -35,11 +35,12 @@ CREATE TABLE entry (
     bytes       BLOB NOT NULL
 ) STRICT;
 
--- `hash` is 63 bits of a hash of account and id; two ids may share one.
+-- `key` is made of account and id so that ids which grow with time stand side by side, and a
+-- commit writes few pages; two ids may share one.
 CREATE TABLE entry_id (
-    hash  INTEGER NOT NULL,
+    key   BLOB NOT NULL,
     place INTEGER NOT NULL,
-    PRIMARY KEY (hash, place)
+    PRIMARY KEY (key, place)
 ) STRICT, WITHOUT ROWID;
 
 -- `items`: eight bytes each, the sequence and in the highest bit whether it was a duplicate.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::SyncState;
 use crate::{
     AppendError, Error, Store,
-    contract::bench::{Bench, draft, nameless, places, record},
+    contract::bench::{Bench, draft, entry_id, nameless, places, record},
 };
 
 /// Runs raw SQL as a request of its own.
@@ -179,7 +179,7 @@ async fn a_caller_that_went_away_gives_its_place_in_the_queue_back() {
 
 #[tokio::test]
 async fn looking_for_an_id_prepares_nothing_anew() {
-    use crate::entries::PLACES_OF_HASH;
+    use crate::entries::PLACES_OF_KEY;
 
     let bench = crate::contract::fresh_sqlite();
     let account = bench.account("a").await;
@@ -188,7 +188,7 @@ async fn looking_for_an_id_prepares_nothing_anew() {
         bench.append(account, batch).await.expect("is stored");
     }
     let prepared_anew = bench.store.shared.writer.run(|group| -> Result<i32, Error> {
-        let statement = group.connection.prepare_cached(PLACES_OF_HASH)?;
+        let statement = group.connection.prepare_cached(PLACES_OF_KEY)?;
         assert!(statement.get_status(rusqlite::StatementStatus::Run) >= 40);
         Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
     });
@@ -196,28 +196,38 @@ async fn looking_for_an_id_prepares_nothing_anew() {
 }
 
 #[tokio::test]
-async fn ids_of_one_hash_are_told_apart() {
+async fn ids_of_one_key_are_told_apart() {
     let bench = crate::contract::fresh_sqlite();
     let [account, other] = [bench.account("a").await, bench.account("b").await];
-    bench.append(account, vec![draft("x", "1"), draft("y", "2")]).await.expect("is stored");
-    bench.append(other, vec![draft("x", "3")]).await.expect("is stored");
-    // Every row gets the hash that `x` has in the second account, then the one it has in the first.
-    const HASH_OF_THE_LAST: &str = "UPDATE entry_id SET hash = (SELECT hash FROM entry_id ORDER BY place DESC LIMIT 1)";
-    const KEEP: &str = "CREATE TEMP TABLE kept AS SELECT hash FROM entry_id ORDER BY place LIMIT 1";
-    execute(&bench.store, KEEP).await.expect("is kept");
-    execute(&bench.store, HASH_OF_THE_LAST).await.expect("is set");
-    let beside = bench.append(other, vec![draft("x", "3")]).await.expect("is told");
-    assert_eq!(places(&beside), [(1, true)]);
-    const ONE_HASH: &str = "UPDATE entry_id SET hash = (SELECT hash FROM kept)";
-    execute(&bench.store, ONE_HASH).await.expect("is set");
-    let again = bench.append(account, vec![draft("x", "1")]).await.expect("is told");
-    assert_eq!(places(&again), [(1, true)]);
-    // And now the one that has it stands behind another.
-    const SWAP: &str = "UPDATE entry SET id = 'z' WHERE bytes = CAST('1' AS BLOB);
-                        UPDATE entry SET id = 'x' WHERE bytes = CAST('2' AS BLOB)";
-    execute(&bench.store, SWAP).await.expect("is set");
-    let second = bench.append(account, vec![draft("x", "2")]).await.expect("is told");
-    assert_eq!(places(&second), [(2, true)]);
+    // Packed, the second is the first.
+    let texts = ["abc", "616263"];
+    let ids = texts.map(entry_id);
+    assert_eq!(crate::entries::id_key(1, &ids[0]), crate::entries::id_key(1, &ids[1]));
+    bench.append(account, vec![draft(texts[0], "1"), draft(texts[1], "2")]).await.expect("is stored");
+    bench.append(other, vec![draft(texts[1], "3")]).await.expect("is stored");
+    for (whose, id, body, sequence) in [(account, 0, "1", 1), (account, 1, "2", 2), (other, 1, "3", 1)] {
+        let again = bench.append(whose, vec![draft(texts[id], body)]).await.expect("is told");
+        assert_eq!(places(&again), [(sequence, true)]);
+    }
+    let new = bench.append(other, vec![draft(texts[0], "4")]).await.expect("is stored");
+    assert_eq!(places(&new), [(2, false)]);
+}
+
+#[test]
+fn keys_of_ids_that_grow_with_time_grow() {
+    let key = |text: &str| crate::entries::id_key(1, &entry_id(text));
+    for [earlier, later] in [
+        ["66f0c0fe00000000ffffffff", "66f0c0ff0000000000000000"],
+        ["018f3a7e-0000-7000-8000-ffffffffffff", "018f3a7f-0000-7000-8000-000000000000"],
+        ["01J8ZQ4YV0AAAAAAAAAAAAAAAA", "01J8ZQ4YV1AAAAAAAAAAAAAAAA"],
+        ["2026-11-23T08:00:00Z/some-long-source/1", "2026-11-23T09:00:00Z/some-long-source/1"],
+    ] {
+        let [earlier, later] = [key(earlier), key(later)];
+        assert!(earlier.len() <= 28 && earlier[4..16] <= later[4..16] && earlier < later, "{earlier:x?} {later:x?}");
+    }
+    let long = "x".repeat(40);
+    assert_ne!(key(&format!("{long}1")), key(&format!("{long}2")));
+    assert_eq!(key("018f3a7e-0000-7000-8000-ffffffffffff").len(), 20);
 }
 
 #[tokio::test]
