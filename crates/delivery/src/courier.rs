@@ -5,19 +5,22 @@
 //! the position is where the first hole begins. Deliberately absent: sending, the log, locks.
 
 mod detail;
+mod job;
+mod queue;
 mod results;
 mod starts;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use domain::{Entry, Sequence, Timestamp};
-use store::Counts;
+use store::{Counts, LetterFate};
+
+use job::Streak;
+pub use job::{Job, JobEntry, JobNews, JobRead};
+use queue::Queue;
+pub use starts::Source;
 
 use crate::{
     decide::{EntryTries, Health},
@@ -39,11 +42,12 @@ const PROBED_MAX: usize = 16;
 #[derive(Debug)]
 pub struct Courier {
     frontier: Sequence,
-    holes: BTreeMap<Sequence, Hole>,
-    ready: BTreeSet<Sequence>,
-    waiting: BTreeSet<(Duration, Sequence)>,
-    unread_count: usize,
-    loaded_bytes: usize,
+    // Entries of the log.
+    live: Queue,
+    // It shares everything below with them.
+    job: Option<Job>,
+    news: JobNews,
+    streak: Streak,
     in_flight: u32,
     // Requests of earlier revisions that run to their end; they hold up no new one.
     in_flight_before: u32,
@@ -84,6 +88,8 @@ struct Hole {
     batch_max: usize,
     // The end of its own wait, kept while its bytes are not at hand.
     due: Option<Due>,
+    // What the ledger counts it as already, when a redelivery sends it.
+    letter: Option<LetterFate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +175,8 @@ pub struct Load {
     pub entries: Vec<Arc<Entry>>,
     /// Whether its acceptance ends a hold or a suspension.
     pub is_probe: bool,
+    /// Where the entries come from.
+    pub source: Source,
     revision: u64,
 }
 
@@ -202,11 +210,13 @@ impl Results {
     }
 }
 
-/// A dead letter to be written down.
+/// A dead letter to be written down, or a skipped entry.
 #[derive(Clone, Debug)]
 pub struct Died {
     /// The entry.
     pub entry: Arc<Entry>,
+    /// What the ledger counts it as.
+    pub fate: LetterFate,
     /// Why.
     pub reason: Reason,
 }
@@ -216,11 +226,10 @@ impl Courier {
     pub fn new(frontier: Sequence, revision: u64, pacing: Pacing) -> Self {
         Self {
             frontier,
-            holes: BTreeMap::new(),
-            ready: BTreeSet::new(),
-            waiting: BTreeSet::new(),
-            unread_count: 0,
-            loaded_bytes: 0,
+            live: Queue::default(),
+            job: None,
+            news: JobNews::default(),
+            streak: Streak::default(),
             in_flight: 0,
             in_flight_before: 0,
             window: 1,
@@ -246,17 +255,17 @@ impl Courier {
 
     /// Up to here every entry has its fate.
     pub fn position(&self) -> Sequence {
-        self.holes.first_key_value().map_or(self.frontier, |(first, _)| first.previous())
+        self.live.first().map_or(self.frontier, |(first, _)| first.previous())
     }
 
     /// Entries judged and not settled.
     pub fn unsettled(&self) -> usize {
-        self.holes.len()
+        self.live.len()
     }
 
     /// Whether an entry was judged and has no fate yet.
     pub fn holds(&self, sequence: Sequence) -> bool {
-        self.holes.contains_key(&sequence)
+        self.live.contains(sequence)
     }
 
     /// Requests that have been taken and not finished.
@@ -286,12 +295,12 @@ impl Courier {
 
     /// Whether nothing is unsettled and nothing is being waited for.
     pub fn is_idle(&self) -> bool {
-        self.holes.is_empty() && self.in_flight() == 0 && self.flow == Flow::Flowing
+        self.live.is_empty() && self.in_flight() == 0 && self.flow == Flow::Flowing
     }
 
     /// Whether another matching entry can be taken up.
     pub fn has_room(&self) -> bool {
-        self.holes.len() < HOLES_MAX && self.loaded_bytes < LOADED_BYTES_MAX
+        self.live.len() < HOLES_MAX && self.live.loaded_bytes() < LOADED_BYTES_MAX
     }
 
     /// Whether so little is at hand that reading ahead is worth it: unread entries first, and
@@ -301,21 +310,21 @@ impl Courier {
             // What goes in order waits for its first entry, however much else is at hand.
             Flow::Flowing if self.first_is_unread() => true,
             Flow::Flowing => {
-                let little = self.loaded_bytes < LOADED_BYTES_MAX && self.ready.len() < HOLES_MAX / 2;
-                little && (self.holes.len() < HOLES_MAX || self.has_unread())
+                let little = self.live.loaded_bytes() < LOADED_BYTES_MAX && self.live.ready_count() < HOLES_MAX / 2;
+                little && (self.live.len() < HOLES_MAX || self.has_unread())
             }
             // A probe needs one entry.
-            Flow::Holding(_) | Flow::Suspended(_) => self.in_flight == 0 && self.loaded_bytes == 0,
+            Flow::Holding(_) | Flow::Suspended(_) => self.in_flight == 0 && self.live.loaded_bytes() == 0,
         }
     }
 
     /// Whether the bytes of an unsettled entry are not at hand.
     pub fn has_unread(&self) -> bool {
-        self.unread_count > 0
+        self.live.unread_count() > 0
     }
 
     fn first_is_unread(&self) -> bool {
-        self.holes.first_key_value().is_some_and(|(_, hole)| hole.phase == Phase::Unread)
+        self.live.first().is_some_and(|(_, phase)| phase == Phase::Unread)
     }
 
     /// Takes note that all entries up to `sequence` were judged and none of them is to be sent.
@@ -331,61 +340,42 @@ impl Courier {
             return;
         }
         self.frontier = sequence;
-        self.loaded_bytes += entry.bytes.len();
-        self.holes.insert(sequence, Hole { entry: Some(entry), phase: Phase::Ready, ..Hole::unread() });
-        self.ready.insert(sequence);
+        self.live.insert(entry, None);
     }
 
     /// The first unsettled entries whose bytes are not at hand, at most `count`.
     pub fn unread(&self, count: usize) -> Vec<Sequence> {
-        let unread = self.holes.iter().filter(|(_, hole)| hole.phase == Phase::Unread);
-        unread.map(|(sequence, _)| *sequence).take(count.min(self.unread_count)).collect()
+        self.live.unread(count)
     }
 
     /// Brings the bytes of an unread entry, and whether the present revision still wants it.
     pub fn read(&mut self, entry: &Arc<Entry>, matches: bool) {
-        let Some(hole) = self.holes.get_mut(&entry.sequence) else { return };
-        if hole.phase != Phase::Unread {
-            return;
+        if matches {
+            self.live.read(entry, None);
+        } else {
+            self.live.remove_unread(entry.sequence);
         }
-        self.unread_count -= 1;
-        if !matches {
-            self.holes.remove(&entry.sequence);
-            return;
-        }
-        self.loaded_bytes += entry.bytes.len();
-        hole.entry = Some(Arc::clone(entry));
-        self.park(entry.sequence);
     }
 
     /// Settles an unread entry that the log has no more.
     pub fn expire(&mut self, sequence: Sequence) {
-        if self.holes.get(&sequence).is_some_and(|hole| hole.phase == Phase::Unread) {
-            self.holes.remove(&sequence);
-            self.unread_count -= 1;
+        if self.live.remove_unread(sequence) {
             self.counts.skipped += 1;
         }
     }
 
     /// Forgets the bytes of what is not in flight, as for a new revision or a long wait.
     pub fn unload(&mut self) {
-        for hole in self.holes.values_mut().filter(|hole| !matches!(hole.phase, Phase::InFlight | Phase::Unread)) {
-            self.loaded_bytes -= hole.take_bytes();
-            self.unread_count += 1;
-        }
-        self.ready.clear();
-        self.waiting.clear();
+        self.queues().for_each(Queue::unload);
     }
 
     /// Starts anew under another revision: every unsettled entry is judged again. Only a wait
     /// that the destination asked for stays.
     pub fn revise(&mut self, revision: u64, pacing: Pacing) {
         self.unload();
-        for hole in self.holes.values_mut() {
-            hole.tries = EntryTries::default();
-            hole.batch_max = usize::MAX;
-            hole.due = None;
-        }
+        self.queues().for_each(Queue::forget_tries);
+        self.retry_streak();
+        self.streak = Streak::default();
         self.in_flight_before += std::mem::take(&mut self.in_flight);
         self.pacing = pacing;
         self.revision = revision;
@@ -415,6 +405,7 @@ impl Courier {
             other => return self.flow = other,
         };
         self.health = Health { acceptances: self.health.acceptances, ..Health::default() };
+        self.retry_streak();
         self.restart_window();
     }
 
@@ -447,18 +438,15 @@ impl Courier {
         self.record.errors.truncate(Failure::KEPT);
     }
 
-    /// Lets an entry at hand wait for its own moment, if it has one, or be ready.
-    fn park(&mut self, sequence: Sequence) {
-        let Some(hole) = self.holes.get_mut(&sequence) else { return };
-        match hole.due {
-            Some(due) => {
-                hole.phase = Phase::Waiting;
-                self.waiting.insert((due.at, sequence));
-            }
-            None => {
-                hole.phase = Phase::Ready;
-                self.ready.insert(sequence);
-            }
+    fn queues(&mut self) -> impl Iterator<Item = &mut Queue> {
+        std::iter::once(&mut self.live).chain(self.job.as_mut().map(|job| &mut job.queue))
+    }
+
+    /// Where the entries of a request come from; none when its job is no longer in work.
+    fn queue_of(&mut self, source: Source) -> Option<&mut Queue> {
+        match source {
+            Source::Log => Some(&mut self.live),
+            Source::Job { id, .. } => self.job.as_mut().filter(|job| job.id() == id).map(|job| &mut job.queue),
         }
     }
 
@@ -471,7 +459,14 @@ impl Courier {
 
 impl Hole {
     fn unread() -> Self {
-        Self { entry: None, tries: EntryTries::default(), phase: Phase::Unread, batch_max: usize::MAX, due: None }
+        Self {
+            entry: None,
+            tries: EntryTries::default(),
+            phase: Phase::Unread,
+            batch_max: usize::MAX,
+            due: None,
+            letter: None,
+        }
     }
 
     /// Lets the bytes go; says how many they were.

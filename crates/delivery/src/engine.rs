@@ -4,6 +4,7 @@ pub(crate) mod attempt;
 mod change;
 mod due;
 pub(crate) mod figures;
+mod jobs;
 mod read_ahead;
 mod test_send;
 
@@ -26,7 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     account::Account,
     client::Client,
-    courier::{Courier, Flow, Now},
+    courier::{Courier, Flow, Load, Now},
     decide::{Jitter, Schedule},
     journal::Journal,
     lane::{Lane, Mode, Spec},
@@ -257,6 +258,12 @@ impl Inner {
                 state.lanes.insert(lane.id, lane);
             }
         }
+        for id in self.store.job_list_waiting(id).await? {
+            let lane = account.lock().lanes.get(&id).map(Arc::clone);
+            if let Some(lane) = lane {
+                lane.lock().jobs_changed = true;
+            }
+        }
         Ok(account)
     }
 
@@ -284,7 +291,13 @@ impl Inner {
                 if progress.frontier.is_none() {
                     // Its account goes on without it, and must not take it along.
                     let progress = vec![(id, store::Progress { frontier: Some(matched), ..progress })];
-                    let write = JournalWrite { account: account.id, matched, progress, dead: Vec::new() };
+                    let write = JournalWrite {
+                        account: account.id,
+                        matched,
+                        progress,
+                        dead: Vec::new(),
+                        jobs: store::JobWrites::default(),
+                    };
                     self.store.journal_write(vec![write]).await?;
                 }
                 Ok(None)
@@ -336,11 +349,20 @@ impl Inner {
             return;
         }
         let batch = state.spec.batch;
-        while let Some(load) = state.courier.take(now, batch) {
-            let (engine, lane, spec) = (Arc::clone(self), Arc::clone(lane), Arc::clone(&state.spec));
+        let start = |load: Load, spec: &Arc<Spec>| {
+            let (engine, lane, spec) = (Arc::clone(self), Arc::clone(lane), Arc::clone(spec));
             let sending = self.sending.get().unwrap_or(runtime);
             self.tasks.spawn_on(async move { engine.attempt(&lane, &spec, load).await }, sending);
+        };
+        while let Some(load) = state.courier.take(now, batch) {
+            start(load, &state.spec);
         }
+        if state.mode == Mode::Attached {
+            while let Some(load) = state.courier.take_job(now, batch) {
+                start(load, &state.spec);
+            }
+        }
+        self.pump_job(lane, &mut state, runtime);
         let reads = state.mode == Mode::Reading || state.courier.has_unread();
         if reads && !state.reading && state.courier.may_start(now) && state.courier.wants_more() {
             state.reading = true;

@@ -10,14 +10,14 @@ use std::{
     time::Duration,
 };
 
-use domain::AccountId;
+use domain::{AccountId, JobId};
 use parking_lot::Mutex;
-use store::{DeadLetter, JournalWrite, Store};
+use store::{DeadLetter, JobWrites, JournalWrite, Store};
 use tokio::sync::{Notify, watch};
 
 use crate::{
     account::Account,
-    courier::Mark,
+    courier::{Job, JobNews, Mark},
     engine::figures::Tallies,
     lane::{Lane, Mode},
 };
@@ -44,7 +44,16 @@ pub(crate) struct Journal {
 /// What one write has taken of one account, to be given back when it fails.
 pub(crate) struct Taken {
     account: Arc<Account>,
-    lanes: Vec<(Arc<Lane>, Mark, Vec<DeadLetter>)>,
+    lanes: Vec<TakenLane>,
+}
+
+struct TakenLane {
+    lane: Arc<Lane>,
+    mark: Mark,
+    dead: Vec<DeadLetter>,
+    news: JobNews,
+    /// The job whose end is in the write.
+    ended_job: Option<JobId>,
 }
 
 impl Journal {
@@ -148,8 +157,9 @@ impl Taken {
     /// The write failed: all of it is to be written again.
     pub(crate) fn give_back(self) {
         let mut state = self.account.lock();
-        for (lane, _, mut dead) in self.lanes {
+        for TakenLane { lane, mut dead, news, .. } in self.lanes {
             let mut lane_state = lane.lock();
+            lane_state.courier.give_back_job_news(news);
             dead.append(&mut lane_state.dead);
             lane_state.dead = dead;
             drop(lane_state);
@@ -159,8 +169,15 @@ impl Taken {
 
     /// The write is safe; gives back the lanes that it was about.
     pub(crate) fn written(self) -> Vec<Arc<Lane>> {
-        let lanes = self.lanes.into_iter().map(|(lane, mark, _)| {
-            lane.lock().courier.journaled(mark);
+        let lanes = self.lanes.into_iter().map(|TakenLane { lane, mark, news, ended_job, .. }| {
+            {
+                let mut state = lane.lock();
+                state.courier.journaled(mark);
+                if let Some(id) = ended_job {
+                    state.courier.job_end_is_journaled(id);
+                }
+                state.jobs_changed |= ended_job.is_some() || !news.retry.is_empty();
+            }
             lane
         });
         lanes.collect()
@@ -176,6 +193,7 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         matched: state.matched,
         progress: Vec::with_capacity(dirty.len()),
         dead: Vec::new(),
+        jobs: JobWrites::default(),
     };
     let mut lanes = Vec::with_capacity(dirty.len());
     for lane in dirty.into_values() {
@@ -187,9 +205,17 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         write.progress.push((lane.id, lane_state.courier.progress(is_caught_up)));
         let dead = std::mem::take(&mut lane_state.dead);
         write.dead.extend(dead.iter().cloned());
+        let news = lane_state.courier.take_job_news();
+        write.jobs.delivered.extend(news.delivered.iter().map(|sequence| (lane.id, *sequence)));
+        if !news.retry.is_empty() {
+            write.jobs.retries.push((lane.id, news.retry.clone()));
+        }
+        write.jobs.progress.extend(lane_state.courier.job_progress());
+        let has_ended = lane_state.courier.job_has_ended();
+        let ended_job = lane_state.courier.job().filter(|_| has_ended).map(Job::id);
         let mark = lane_state.courier.mark();
         drop(lane_state);
-        lanes.push((lane, mark, dead));
+        lanes.push(TakenLane { lane, mark, dead, news, ended_job });
     }
     drop(state);
     (write, Taken { account, lanes })

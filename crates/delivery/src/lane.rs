@@ -5,14 +5,14 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, Entry, Sequence, SubscriptionId};
+use domain::{AccountId, Entry, JobId, Sequence, SubscriptionId};
 use integrations::{BatchLimits, Integration};
 use parking_lot::{Mutex, MutexGuard};
 use policy::Policy;
 use store::DeadLetter;
 
 use crate::{
-    courier::{Courier, Flow, Load, Pacing},
+    courier::{Courier, Flow, JobEntry, JobRead, Load, Pacing},
     engine::figures::Tally,
 };
 
@@ -61,6 +61,8 @@ pub(crate) enum Mode {
 pub(crate) struct Lane {
     pub(crate) account: AccountId,
     pub(crate) id: SubscriptionId,
+    /// Held while a job is taken up or stopped, so that a stopped one does not go on.
+    pub(crate) job_turn: tokio::sync::Mutex<()>,
     state: Mutex<LaneState>,
 }
 
@@ -72,6 +74,10 @@ pub(crate) struct LaneState {
     pub(crate) reading: bool,
     /// The earliest moment at which the due-queue will look at it.
     pub(crate) queued_for: Option<Duration>,
+    /// Whether a reader is at work for its job.
+    pub(crate) job_reading: bool,
+    /// Whether the store may have a job for it to begin.
+    pub(crate) jobs_changed: bool,
     /// Dead letters that are counted in the courier's progress and not yet written down.
     pub(crate) dead: Vec<DeadLetter>,
     /// What the figures have of it.
@@ -88,9 +94,11 @@ impl Lane {
             mode: Mode::Reading,
             reading: false,
             queued_for: None,
+            job_reading: false,
+            jobs_changed: false,
             dead: Vec::new(),
         };
-        Self { account, id, state: Mutex::new(state) }
+        Self { account, id, job_turn: tokio::sync::Mutex::default(), state: Mutex::new(state) }
     }
 
     /// Taken after the lock of the account where both are needed.
@@ -107,7 +115,8 @@ impl Lane {
         let mut state = self.lock();
         // A stop that came meanwhile is obeyed, too.
         let stopped = !load.is_probe && *state.courier.flow() != Flow::Flowing;
-        if !state.listens() || stopped || state.spec.revision != spec.revision {
+        let may_start = state.listens() && state.courier.may_still_start(load);
+        if !may_start || stopped || state.spec.revision != spec.revision {
             state.courier.put_back(load);
             return false;
         }
@@ -129,6 +138,19 @@ impl Lane {
         let end = page.last().map(|entry| entry.sequence).or(holes.first().copied());
         for gone in holes.iter().filter(|hole| Some(**hole) <= end) {
             state.courier.expire(*gone);
+        }
+    }
+
+    /// Brings what the job `id` asked to have read: `page` is what there is of it.
+    pub(crate) fn read_job(&self, spec: &Spec, id: JobId, asked: &JobRead, page: &[JobEntry]) {
+        let wanted: Vec<_> = page.iter().map(|item| spec.policy.allows(item.entry.facts().accesses())).collect();
+        let mut state = self.lock();
+        if state.spec.revision != spec.revision {
+            return;
+        }
+        match asked {
+            JobRead::Holes(holes) => state.courier.job_holes(id, holes, page, &wanted),
+            JobRead::Page(after) => state.courier.job_page(id, *after, page, &wanted),
         }
     }
 

@@ -69,6 +69,10 @@ object_id!(
     /// An access token; not its secret value.
     TokenId
 );
+object_id!(
+    /// A replay or a redelivery of one subscription.
+    JobId
+);
 
 /// The id of an entry: the producer's own `_id`, or 24 hex digits made at ingest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -86,11 +86,14 @@ pub struct Moment {
     pub now: Timestamp,
     /// The earliest time that an ordered destination still takes, if it has had one before.
     pub not_before: Option<Timestamp>,
+    /// Whether what lies outside of the age window is sent with the time of the request although
+    /// the manifest says to skip it.
+    pub sends_late: bool,
 }
 
 impl From<Timestamp> for Moment {
     fn from(now: Timestamp) -> Self {
-        Self { now, not_before: None }
+        Self { now, not_before: None, sends_late: false }
     }
 }
 
@@ -155,7 +158,7 @@ impl Stamp {
     pub(crate) fn new(date: Timestamp, moment: Moment, window: Option<&AgeWindow>) -> Option<Self> {
         let late = window.and_then(AgeWindow::past_max).is_some_and(|max| moment.now.since(date) > max);
         let early = window.and_then(AgeWindow::future_max).is_some_and(|max| date.since(moment.now) > max);
-        if (late || early) && window.is_some_and(|window| window.on_late() == OnLate::Skip) {
+        if (late || early) && !moment.sends_late && window.is_some_and(|window| window.on_late() == OnLate::Skip) {
             return None;
         }
         let mut at = if late || early { moment.now } else { date };

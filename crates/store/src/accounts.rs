@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_lc_rs::rand;
-use domain::{AccountId, DataKey, MasterKey, Sequence, SubscriptionId, Timestamp, TokenId};
+use domain::{AccountId, DataKey, JobId, MasterKey, Sequence, SubscriptionId, Timestamp, TokenId};
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -94,7 +94,9 @@ impl Store {
                 "SELECT a.id, a.last_sequence FROM account a WHERE EXISTS (
                      SELECT 1 FROM subscription s JOIN progress p ON p.subscription = s.id
                      WHERE s.account = a.no AND s.is_on AND s.deleted_at IS NULL
-                       AND (p.frontier IS NOT NULL OR a.matched < a.last_sequence))",
+                       AND (p.frontier IS NOT NULL OR a.matched < a.last_sequence
+                            OR EXISTS (SELECT 1 FROM job j WHERE j.account = a.no AND j.subscription = s.id
+                                       AND j.state = 'running')))",
             )?;
             let work = statement
                 .query_map([], |row| {
@@ -113,6 +115,11 @@ impl Store {
     /// A new id for a subscription.
     pub fn subscription_id(&self) -> SubscriptionId {
         SubscriptionId::from_bytes(object_id(self.now()))
+    }
+
+    /// A new id for a replay or a redelivery.
+    pub fn job_id(&self) -> JobId {
+        JobId::from_bytes(object_id(self.now()))
     }
 
     /// A new id for a token.

@@ -8,6 +8,7 @@ pub(crate) mod bench;
 mod committed;
 mod duplicates;
 mod idempotency;
+mod jobs;
 mod limits;
 mod log;
 mod model;
@@ -45,6 +46,16 @@ macro_rules! contract {
                     a_key_is_forgotten_after_a_day_and_not_before
                     a_refused_batch_does_not_use_up_its_key
                     accounts_do_not_share_keys
+                }
+                jobs {
+                    a_replay_is_stored_with_its_record_and_read_back
+                    jobs_take_turns_and_are_listed_newest_first
+                    a_stopped_job_stays_stopped_whatever_the_journal_brings
+                    a_redelivery_claims_its_letters_until_they_have_their_fate
+                    a_subscription_has_a_bounded_number_of_jobs_that_have_not_ended
+                    the_server_makes_a_job_of_the_letters_that_are_there
+                    deleting_a_subscription_stops_its_jobs
+                    an_account_whose_only_work_is_a_job_has_work
                 }
                 limits {
                     an_account_over_its_share_is_refused_alone

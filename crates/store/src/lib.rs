@@ -9,6 +9,7 @@ mod connection;
 mod dead_letters;
 mod entries;
 mod error;
+mod jobs;
 mod keyring;
 mod meta;
 mod progress;
@@ -28,11 +29,15 @@ use domain::{AccountId, Clock};
 use rusqlite::Connection;
 
 pub use accounts::{Account, AccountWork};
-pub use dead_letters::{DeadLetterPage, StoredDeadLetter};
+pub use dead_letters::{DeadLetterPage, Letter, StoredDeadLetter};
 pub use entries::{Append, Appended, AppendedItem, Idempotency};
 pub use error::{AppendError, Error, OpenError};
+pub use jobs::{
+    JOBS_RUNNING_MAX, Job, JobCounts, JobError, JobKind, JobPage, JobProgress, JobState, JobWrites, Letters, NewJob,
+    Work,
+};
 pub use keyring::Keyring;
-pub use progress::{Counts, DeadLetter, JournalWrite, Progress};
+pub use progress::{Counts, DeadLetter, JournalWrite, LetterFate, Progress};
 pub use subscriptions::{NewSubscription, Subscription, SubscriptionCount, SubscriptionEdit};
 pub use tokens::{NewToken, Token};
 pub use writer::{Committed, CommittedEntries, StoreFigures, SyncState};

@@ -3,7 +3,7 @@
 use domain::{AccountId, EntryId, Sequence, SubscriptionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{Error, Store};
+use crate::{Error, JobWrites, Store, dead_letters, jobs};
 
 /// How far one subscription is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,17 +37,30 @@ pub struct JournalWrite {
     pub matched: Sequence,
     /// The subscriptions whose progress has changed.
     pub progress: Vec<(SubscriptionId, Progress)>,
-    /// Entries refused for good since the last flush.
+    /// Entries refused for good, or skipped, since the last flush.
     pub dead: Vec<DeadLetter>,
+    /// What came of replays and redeliveries.
+    pub jobs: JobWrites,
 }
 
-/// An entry that a destination refused for good.
+/// Why a copy of an entry is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetterFate {
+    /// The destination refused it for good.
+    Dead,
+    /// It was passed over with a reason.
+    Skipped,
+}
+
+/// An entry that was settled and not delivered, and can be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Whose destination refused it.
     pub subscription: SubscriptionId,
     /// Its place in the log.
     pub sequence: Sequence,
+    /// What the ledger counts it as.
+    pub fate: LetterFate,
     /// Its id.
     pub entry_id: EntryId,
     /// Why, as text that `delivery` writes.
@@ -70,7 +83,10 @@ impl Store {
         }
         self.shared
             .writer
-            .run(move |group| numbered.iter().try_for_each(|(no, write)| write_one(group.connection, *no, write)))
+            .run(move |group| {
+                let now = group.now();
+                numbered.iter().try_for_each(|(no, write)| write_one(group.connection, *no, write, now))
+            })
             .await
     }
 
@@ -134,7 +150,7 @@ fn read(connection: &Connection, id: SubscriptionId) -> Result<Option<Progress>,
         .optional()
 }
 
-fn write_one(connection: &Connection, no: i64, write: &JournalWrite) -> Result<(), Error> {
+fn write_one(connection: &Connection, no: i64, write: &JournalWrite, now: Timestamp) -> Result<(), Error> {
     connection
         .prepare_cached("UPDATE account SET matched = ?2 WHERE no = ?1 AND matched < ?2")?
         .execute((no, write.matched.0.cast_signed()))?;
@@ -153,19 +169,8 @@ fn write_one(connection: &Connection, no: i64, write: &JournalWrite) -> Result<(
             no,
         ))?;
     }
-    let mut insert = connection.prepare_cached(
-        "INSERT OR REPLACE INTO dead_letter (subscription, sequence, entry_id, reason, died_at, bytes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
     for letter in &write.dead {
-        insert.execute((
-            letter.subscription.as_bytes(),
-            letter.sequence.0.cast_signed(),
-            letter.entry_id.as_str(),
-            &letter.reason,
-            letter.died_at.as_millis(),
-            &letter.bytes,
-        ))?;
+        dead_letters::put(connection, letter)?;
     }
-    Ok(())
+    jobs::write(connection, no, &write.jobs, now)
 }

@@ -112,12 +112,43 @@ CREATE TABLE progress (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX progress_work ON progress (account) WHERE frontier IS NOT NULL;
 
+-- Copies of entries that were settled and not delivered: `fate` is 'dead', refused for good, or
+-- 'skipped', passed over as the manifest says. `job`: the redelivery that has claimed it.
 CREATE TABLE dead_letter (
     subscription BLOB NOT NULL,
     sequence     INTEGER NOT NULL,
+    fate         TEXT NOT NULL,
     entry_id     TEXT NOT NULL,
     reason       TEXT NOT NULL,
     died_at      INTEGER NOT NULL,
+    job          BLOB,
     bytes        BLOB NOT NULL,
     PRIMARY KEY (subscription, sequence)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX dead_letter_claimed ON dead_letter (job, sequence) WHERE job IS NOT NULL;
+
+-- Replays ('replay': the entries of the log from `first` to `last`) and redeliveries
+-- ('redelivery': the dead letters that name it). `frontier` and `detail` as in `progress`.
+-- `made_by` NULL: the server itself.
+CREATE TABLE job (
+    no           INTEGER PRIMARY KEY,
+    id           BLOB NOT NULL UNIQUE,
+    account      INTEGER NOT NULL REFERENCES account (no),
+    subscription BLOB NOT NULL,
+    kind         TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    first        INTEGER NOT NULL,
+    last         INTEGER NOT NULL,
+    total        INTEGER NOT NULL,
+    frontier     INTEGER NOT NULL,
+    accepted     INTEGER NOT NULL DEFAULT 0,
+    refused      INTEGER NOT NULL DEFAULT 0,
+    filtered     INTEGER NOT NULL DEFAULT 0,
+    skipped      INTEGER NOT NULL DEFAULT 0,
+    detail       TEXT NOT NULL DEFAULT '',
+    made_at      INTEGER NOT NULL,
+    made_by      TEXT,
+    ended_at     INTEGER
+) STRICT;
+CREATE INDEX job_list ON job (subscription, no);
+CREATE INDEX job_running ON job (account, subscription, no) WHERE state = 'running';

@@ -3,7 +3,7 @@
 use domain::{AccountId, EntryDraft, Sequence, SubscriptionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
-use crate::{Error, Store, entries, progress, writer::Group};
+use crate::{Error, Store, entries, jobs, progress, writer::Group};
 
 /// A subscription to store.
 #[derive(Clone, Debug)]
@@ -213,13 +213,14 @@ impl Store {
                 get(group.connection, no, id)?;
                 entries::append_system(group, account, no, record)?;
                 progress::detach(group.connection, no, id)?;
+                jobs::stop_all(group, no, id)?;
                 freeze(group, id)
             })
             .await
     }
 }
 
-fn get(connection: &Connection, no: i64, id: SubscriptionId) -> Result<Subscription, Error> {
+pub(crate) fn get(connection: &Connection, no: i64, id: SubscriptionId) -> Result<Subscription, Error> {
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account

@@ -70,7 +70,7 @@ impl App {
         self.integration(key)?;
         let stored = self.stored(caller.account, key, parse_id(id)?).await?;
         let limit = asked.limit.min(DeadLettersAsked::LIMIT_MAX);
-        let page = self.store.dead_letter_page(stored.id, asked.before, limit, PAGE_BYTES).await?;
+        let page = self.store.dead_letter_page(stored.id, asked.before, None, limit, PAGE_BYTES).await?;
         let shown = |letter| shown(stored.account, letter, asked.with_entries);
         Ok(DeadLetters { letters: page.letters.into_iter().map(shown).collect(), has_more: page.has_more })
     }

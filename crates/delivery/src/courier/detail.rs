@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use domain::{Sequence, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::Progress;
+use store::{JobProgress, Progress};
 
-use super::{Courier, Due, Flow, Hole, Now, Pacing, Record, Wait};
+use super::{Courier, Due, Flow, Now, Pacing, Queue, Record, Wait};
 use crate::{
     decide::{EntryTries, Health},
     outcome::Reason,
@@ -29,6 +29,11 @@ struct Detail {
     /// Runs of entries that have failed alike.
     #[serde(rename = "t", skip_serializing_if = "Vec::is_empty")]
     tries: Vec<TriesDetail>,
+    /// Dead letters since the last acceptance, and whether they have led to a suspension.
+    #[serde(rename = "k", skip_serializing_if = "Vec::is_empty")]
+    streak: Vec<u64>,
+    #[serde(rename = "ks", skip_serializing_if = "std::ops::Not::not")]
+    streak_suspended: bool,
     #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
     wait: Option<WaitDetail>,
     /// Acceptances, refusals, failures and throttles in a row, probes.
@@ -46,6 +51,19 @@ struct Detail {
     last_stamp: Option<i64>,
     #[serde(rename = "x", skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Failure>,
+}
+
+/// How far a job is, beside its frontier.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct JobDetail {
+    /// The revision that this is the progress under.
+    #[serde(rename = "v")]
+    revision: u64,
+    #[serde(rename = "h", skip_serializing_if = "Vec::is_empty")]
+    holes: Vec<(u64, u64)>,
+    #[serde(rename = "t", skip_serializing_if = "Vec::is_empty")]
+    tries: Vec<TriesDetail>,
 }
 
 /// First and last sequence, failures, acceptances then, most entries of a request with it (0 for
@@ -95,26 +113,13 @@ impl Courier {
         };
         let mut courier = Self::new(progress.frontier.unwrap_or(matched), revision, pacing);
         courier.counts = progress.counts;
-        for (first, last) in detail.holes {
-            // No more than were ever held, so that a damaged text cannot fill the memory.
-            let fits = last.checked_sub(first).is_some_and(|more| more < HOLES_STORED_MAX);
-            if !fits || last > courier.frontier.0 || courier.holes.len() as u64 > HOLES_STORED_MAX {
-                return Err(format!("the run of unsettled entries {first} to {last} cannot be"));
-            }
-            courier.holes.extend((first..=last).map(|sequence| (Sequence(sequence), Hole::unread())));
-        }
-        courier.unread_count = courier.holes.len();
-        for TriesDetail(first, last, failures, acceptances_then, batch_max, due) in detail.tries {
-            for (_, hole) in courier.holes.range_mut(Sequence(first)..=Sequence(last.max(first))) {
-                hole.tries = EntryTries { failures, acceptances_then };
-                hole.batch_max = usize::try_from(batch_max).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
-                hole.due = due.map(|(at_wall, length)| restored(Timestamp::from_millis(at_wall), length, now));
-            }
-        }
+        courier.live = restored_queue(detail.holes, detail.tries, courier.frontier, now)?;
         let (acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes) = detail.health;
         courier.health =
             Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes, ..Health::default() };
         courier.flow = detail.wait.map_or(Flow::Flowing, |wait| wait.restore(now));
+        courier.streak.letters = detail.streak.into_iter().map(Sequence).collect();
+        courier.streak.suspended = detail.streak_suspended;
         courier.last_stamp = detail.last_stamp.map(Timestamp::from_millis);
         courier.record = Record {
             success_count: detail.success_count,
@@ -138,8 +143,10 @@ impl Courier {
         let Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes, .. } = self.health;
         let detail = Detail {
             revision: self.revision,
-            holes: self.hole_runs(),
-            tries: self.tries(),
+            holes: hole_runs(&self.live),
+            tries: tries(&self.live),
+            streak: self.streak.letters.iter().map(|sequence| sequence.0).collect(),
+            streak_suspended: self.streak.suspended,
             wait,
             health: (acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes),
             success_count: self.record.success_count,
@@ -151,39 +158,84 @@ impl Courier {
         };
         serde_json::to_string(&detail).expect("numbers, texts and lists always make JSON")
     }
+}
 
-    fn hole_runs(&self) -> Vec<(u64, u64)> {
-        let mut runs: Vec<(u64, u64)> = Vec::new();
-        for sequence in self.holes.keys() {
-            match runs.last_mut() {
-                Some((_, last)) if *last + 1 == sequence.0 => *last = sequence.0,
-                _ => runs.push((sequence.0, sequence.0)),
-            }
-        }
-        runs
-    }
+/// What is to be written down of a job's entries.
+pub(super) fn of_queue(queue: &Queue, revision: u64) -> String {
+    let detail = JobDetail { revision, holes: hole_runs(queue), tries: tries(queue) };
+    serde_json::to_string(&detail).expect("numbers and lists always make JSON")
+}
 
-    fn tries(&self) -> Vec<TriesDetail> {
-        let mut runs: Vec<TriesDetail> = Vec::new();
-        for (sequence, hole) in &self.holes {
-            let EntryTries { failures, acceptances_then } = hole.tries;
-            let batch_max = if hole.batch_max == usize::MAX { 0 } else { hole.batch_max as u64 };
-            if failures == 0 && batch_max == 0 {
-                continue;
-            }
-            let due = hole.due.map(|due| (due.at_wall.as_millis(), millis_of(due.length)));
-            match runs.last_mut() {
-                Some(run)
-                    if run.1 + 1 == sequence.0
-                        && (run.2, run.3, run.4, run.5) == (failures, acceptances_then, batch_max, due) =>
-                {
-                    run.1 = sequence.0;
-                }
-                _ => runs.push(TriesDetail(sequence.0, sequence.0, failures, acceptances_then, batch_max, due)),
-            }
-        }
-        runs
+/// The entries of a job that were taken up; a newer revision lets them start anew.
+pub(super) fn restore_queue(progress: &JobProgress, revision: u64, now: Now) -> Result<Queue, String> {
+    let detail: JobDetail = match progress.detail.as_str() {
+        "" => JobDetail::default(),
+        text => serde_json::from_str(text).map_err(|error| error.to_string())?,
+    };
+    let mut queue = restored_queue(detail.holes, detail.tries, progress.frontier, now)?;
+    if detail.revision != revision {
+        queue.forget_tries();
     }
+    Ok(queue)
+}
+
+/// The entries that were taken up, all of them at or before `frontier`.
+fn restored_queue(
+    holes: Vec<(u64, u64)>,
+    tries: Vec<TriesDetail>,
+    frontier: Sequence,
+    now: Now,
+) -> Result<Queue, String> {
+    let mut queue = Queue::default();
+    for (first, last) in holes {
+        // No more than were ever held, so that a damaged text cannot fill the memory.
+        let fits = last.checked_sub(first).is_some_and(|more| more < HOLES_STORED_MAX);
+        if !fits || last > frontier.0 || queue.len() as u64 > HOLES_STORED_MAX {
+            return Err(format!("the run of unsettled entries {first} to {last} cannot be"));
+        }
+        queue.insert_unread((first..=last).map(Sequence));
+    }
+    for TriesDetail(first, last, failures, acceptances_then, batch_max, due) in tries {
+        for hole in queue.holes_between(Sequence(first), Sequence(last)) {
+            hole.tries = EntryTries { failures, acceptances_then };
+            hole.batch_max = usize::try_from(batch_max).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
+            hole.due = due.map(|(at_wall, length)| restored(Timestamp::from_millis(at_wall), length, now));
+        }
+    }
+    Ok(queue)
+}
+
+fn hole_runs(queue: &Queue) -> Vec<(u64, u64)> {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for (sequence, _) in queue.holes() {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == sequence.0 => *last = sequence.0,
+            _ => runs.push((sequence.0, sequence.0)),
+        }
+    }
+    runs
+}
+
+fn tries(queue: &Queue) -> Vec<TriesDetail> {
+    let mut runs: Vec<TriesDetail> = Vec::new();
+    for (sequence, hole) in queue.holes() {
+        let EntryTries { failures, acceptances_then } = hole.tries;
+        let batch_max = if hole.batch_max == usize::MAX { 0 } else { hole.batch_max as u64 };
+        if failures == 0 && batch_max == 0 {
+            continue;
+        }
+        let due = hole.due.map(|due| (due.at_wall.as_millis(), millis_of(due.length)));
+        match runs.last_mut() {
+            Some(run)
+                if run.1 + 1 == sequence.0
+                    && (run.2, run.3, run.4, run.5) == (failures, acceptances_then, batch_max, due) =>
+            {
+                run.1 = sequence.0;
+            }
+            _ => runs.push(TriesDetail(sequence.0, sequence.0, failures, acceptances_then, batch_max, due)),
+        }
+    }
+    runs
 }
 
 fn millis_of(length: Duration) -> u64 {

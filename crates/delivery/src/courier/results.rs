@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::Entry;
+use store::LetterFate;
 
-use super::{Courier, Died, Due, Flow, Load, Now, Results, Sent, Wait};
+use super::{Courier, Died, Due, Flow, Load, Now, Results, Sent, Source, Wait};
 use crate::{
     decide::{Fate, Health, Jitter, Next, Schedule, Standing, decide},
     outcome::{Outcome, Reason},
@@ -54,6 +55,7 @@ impl Courier {
         let accepted = self.health.acceptances > before;
         if load.is_probe && accepted {
             self.flow = Flow::Flowing;
+            self.retry_streak();
             self.restart_window();
         } else if accepted && was_flowing {
             self.widen();
@@ -104,6 +106,9 @@ impl Courier {
                 if !again {
                     self.health = self.health.after(&outcome);
                 }
+                if outcome == Outcome::Accepted && !self.streak.suspended {
+                    self.streak.letters.clear();
+                }
             }
             died.extend(self.follow(entry, &outcome, alone, attempt));
         }
@@ -114,7 +119,7 @@ impl Courier {
         let &Attempt { load, counts, standing, now, schedule, jitter, .. } = attempt;
         // Several entries of one request make one step of the delay between probes.
         let health = Health { standing, probes: self.health.probes.min(attempt.probes), ..self.health };
-        let hole = self.holes.get_mut(&entry.sequence)?;
+        let hole = self.queue_of(load.source)?.hole_mut(entry.sequence)?;
         if counts && matches!(outcome, Outcome::Unavailable(_)) {
             hole.tries = hole.tries.after_failure(&health);
             if !alone {
@@ -123,12 +128,21 @@ impl Courier {
             }
         }
         let next = decide(outcome, &hole.tries, &health, schedule, jitter);
+        let is_refusal = matches!(outcome, Outcome::Refused(_) | Outcome::Unrenderable(_));
         let asked = matches!(outcome, Outcome::Throttled { retry_after: Some(_), .. });
         match next {
-            Next::Settle(Fate::Dead(_)) if !counts => self.give_back(entry.sequence, load.revision),
-            Next::Settle(fate) => return self.settle(entry, fate, now),
+            Next::Settle(Fate::Dead(_)) if !counts => self.give_back(entry.sequence, load),
+            Next::Settle(fate) => {
+                if is_refusal && load.source == Source::Log {
+                    self.streak.letters.push(entry.sequence);
+                }
+                return match load.source {
+                    Source::Log => self.settle(entry, fate, now),
+                    Source::Job { .. } => self.settle_of_job(entry, fate, now),
+                };
+            }
             _ if !counts => {
-                self.give_back(entry.sequence, load.revision);
+                self.give_back(entry.sequence, load);
                 if let Outcome::Throttled { retry_after: Some(wait), reason } = outcome {
                     self.extend((*wait).min(schedule.retry_after_max), reason, now);
                 }
@@ -136,14 +150,20 @@ impl Courier {
             Next::Retry { after } => {
                 self.restart_window();
                 let batch_max = if alone { usize::MAX } else { (attempt.sent / 2).max(1) };
-                self.wait_alone(entry, now, after, batch_max);
+                let due = Due { at: now.monotonic + after, at_wall: now.wall.plus(after), length: after };
+                if self.may_still_start(load) {
+                    self.queue_of(load.source)?.wait(entry.sequence, due, batch_max);
+                } else {
+                    self.give_back(entry.sequence, load);
+                }
             }
             Next::Hold { after } => {
-                self.give_back(entry.sequence, load.revision);
+                self.give_back(entry.sequence, load);
                 self.stop(after, asked, reason_of(outcome), now, Flow::Holding);
             }
             Next::Suspend { after } => {
-                self.give_back(entry.sequence, load.revision);
+                self.give_back(entry.sequence, load);
+                self.streak.suspended |= is_refusal && !self.streak.letters.is_empty();
                 self.stop(after, asked, reason_of(outcome), now, Flow::Suspended);
                 self.health.probes = health.probes.saturating_add(1);
             }
@@ -152,8 +172,7 @@ impl Courier {
     }
 
     fn settle(&mut self, entry: &Arc<Entry>, fate: Fate, now: Now) -> Option<Died> {
-        self.holes.remove(&entry.sequence)?;
-        self.loaded_bytes -= entry.bytes.len();
+        self.live.remove_settled(entry)?;
         match fate {
             Fate::Delivered => {
                 self.counts.delivered += 1;
@@ -162,13 +181,13 @@ impl Courier {
                 None
             }
             Fate::Filtered => None,
-            Fate::Skipped(_) => {
+            Fate::Skipped(reason) => {
                 self.counts.skipped += 1;
-                None
+                Some(Died { entry: Arc::clone(entry), reason, fate: LetterFate::Skipped })
             }
             Fate::Dead(reason) => {
                 self.counts.dead += 1;
-                Some(Died { entry: Arc::clone(entry), reason })
+                Some(Died { entry: Arc::clone(entry), reason, fate: LetterFate::Dead })
             }
         }
     }
@@ -184,18 +203,11 @@ impl Courier {
 
     /// Sends an entry again at once, in a request of at most `batch_max`.
     fn send_within(&mut self, entry: &Entry, batch_max: usize, attempt: &Attempt<'_>) {
-        if let Some(hole) = self.holes.get_mut(&entry.sequence) {
+        let hole = self.queue_of(attempt.load.source).and_then(|queue| queue.hole_mut(entry.sequence));
+        if let Some(hole) = hole {
             hole.batch_max = hole.batch_max.min(batch_max);
         }
-        self.give_back(entry.sequence, attempt.load.revision);
-    }
-
-    /// Lets one entry wait while others go on, and be tried again with at most `batch_max`.
-    fn wait_alone(&mut self, entry: &Entry, now: Now, after: Duration, batch_max: usize) {
-        let Some(hole) = self.holes.get_mut(&entry.sequence) else { return };
-        hole.due = Some(Due { at: now.monotonic + after, at_wall: now.wall.plus(after), length: after });
-        hole.batch_max = hole.batch_max.min(batch_max);
-        self.park(entry.sequence);
+        self.give_back(entry.sequence, attempt.load);
     }
 
     /// Stops the subscription. A longer wait that is under way already stays.

@@ -1,4 +1,5 @@
 mod batches;
+mod jobs;
 mod test_sends;
 
 use std::{sync::Arc, time::Duration};

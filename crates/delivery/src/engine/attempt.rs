@@ -55,7 +55,7 @@ impl Inner {
         // The turn at a target can be long in coming; nobody waits for it with a permit.
         let mut target = self.reach_target(lane, spec, &open).await;
         let prepare = |load: &Load, target: Option<&Target>| {
-            let moment = self.moment(Some(lane), spec, target);
+            let moment = Moment { sends_late: load.redelivers(), ..self.moment(Some(lane), spec, target) };
             send::prepare(&spec.integration, &open.config, &load.entries, &self.settings.public_url, moment)
         };
         if spec.host.get().is_none()
@@ -84,7 +84,7 @@ impl Inner {
         target: Option<&mut Target>,
     ) -> Option<Attempted> {
         let integration = &spec.integration;
-        let moment = self.moment(Some(lane), spec, target.as_deref());
+        let moment = Moment { sends_late: load.redelivers(), ..self.moment(Some(lane), spec, target.as_deref()) };
         let prepared = send::prepare(integration, &open.config, &load.entries, &self.settings.public_url, moment);
         if !self.may_still_start(lane, spec, load, prepared.entries.len()) {
             return None;
@@ -150,7 +150,7 @@ impl Inner {
         let last = of_target.max(lane.and_then(|lane| lane.lock().courier.last_stamp()));
         let ordered = spec.integration.pace().filter(|pace| pace.ordered());
         let not_before = ordered.zip(last).map(|(pace, last)| last.plus(pace.spacing()));
-        Moment { now: self.clock.now(), not_before }
+        Moment { not_before, ..self.clock.now().into() }
     }
 
     fn may_still_start(&self, lane: &Lane, spec: &Spec, load: &mut Load, count: usize) -> bool {
@@ -209,6 +209,7 @@ pub(crate) fn dead_letter(lane: &Lane, died: &Died, now: Timestamp) -> DeadLette
     DeadLetter {
         subscription: lane.id,
         sequence: died.entry.sequence,
+        fate: died.fate,
         entry_id: died.entry.id.clone(),
         reason: serde_json::json!({ "name": died.reason.name, "text": died.reason.text }).to_string(),
         died_at: now,

@@ -92,6 +92,7 @@ impl Inner {
             return Ok(());
         }
         let Some(lane) = self.load_lane(account, subscription).await? else { return Ok(()) };
+        lane.lock().jobs_changed = true;
         account.lock().lanes.insert(lane.id, Arc::clone(&lane));
         self.pump(&lane);
         Ok(())

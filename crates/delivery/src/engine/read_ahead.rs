@@ -34,7 +34,13 @@ impl Inner {
                 Plan::Page(frontier) => self.read_page(lane, &spec, frontier).await,
             };
             match done {
-                Ok(Join::Done) => return,
+                Ok(Join::Done) => {
+                    // With the log done, it may be the turn of a job.
+                    if lane.lock().mode == Mode::Attached {
+                        self.pump(lane);
+                    }
+                    return;
+                }
                 Ok(Join::Behind(_) | Join::Stale) => self.pump(lane),
                 Err(error) => {
                     tracing::error!(

@@ -1,5 +1,6 @@
 //! The log, the database, the process, and what happens to them.
 
+mod jobs;
 mod process;
 
 use std::{
@@ -8,16 +9,16 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, Entry, EntryId, Sequence, SubscriptionId, Timestamp};
+use domain::{AccountId, Entry, EntryId, JobId, Sequence, SubscriptionId, Timestamp};
 use integrations::{BatchLimits, Catalogue, Integration};
 use policy::Policy;
 use serde_json::json;
-use store::{Counts, JournalWrite, Progress};
+use store::{Counts, Job, JobState, JournalWrite, Progress};
 
 use super::{Random, destination::Destination};
 use crate::{
     account::Account,
-    courier::{Courier, Load, Now, Pacing, Results},
+    courier::{Courier, JobEntry, JobRead, Load, Now, Pacing, Results},
     journal::{self, Taken},
     lane::{Lane, Mode, Spec},
 };
@@ -37,8 +38,8 @@ struct Row {
     not_before: Duration,
     /// Up to here the position was checked.
     checked: u64,
-    /// Dead letters that are written down.
-    letters: u64,
+    /// Dead letters that are written down, and the jobs that have claimed them.
+    letters: BTreeMap<u64, Option<JobId>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ enum Fate {
     Delivered,
     Dead,
     Nothing,
+    /// It was dead before.
+    Redelivered,
 }
 
 /// What one subscription is beside the database.
@@ -75,6 +78,7 @@ struct Reader {
 enum Read {
     Holes(Vec<Sequence>, Vec<Arc<Entry>>),
     Page(Sequence, Sequence, Vec<Arc<Entry>>),
+    Job(JobId, JobRead, Vec<JobEntry>),
 }
 
 struct Write {
@@ -97,6 +101,8 @@ pub(super) struct World {
     flights: Vec<Flight>,
     readers: Vec<Reader>,
     write: Option<Write>,
+    /// What the database has of jobs, in the order in which they were made.
+    jobs: Vec<Job>,
     limits: BatchLimits,
     /// Most entries of a burst.
     burst: u64,
@@ -124,6 +130,7 @@ impl World {
             flights: Vec::new(),
             readers: Vec::new(),
             write: None,
+            jobs: Vec::new(),
             limits,
             // Only some lives fill the couriers to the brim, since that takes time.
             burst: if seed.is_multiple_of(500) { 900 } else { 20 },
@@ -139,11 +146,13 @@ impl World {
             40..44 => self.journal(),
             44..50 => self.end_write()?,
             50..60 => self.end_reader(),
-            60..80 => self.end_flight(),
+            60..80 => self.end_flight()?,
             80..86 => self.pass_time(),
             86..91 => self.change_mood(),
             91..94 => self.edit()?,
             94..95 => self.crash()?,
+            97..98 => self.make_job(),
+            98..99 => self.stop_job(),
             95..96 if self.rows.len() < 5 => self.subscribe(),
             96..97 => {
                 self.wall_ahead += i64::try_from(self.random.below(20_000_000)).unwrap() - 10_000_000;
@@ -167,7 +176,7 @@ impl World {
             while !self.readers.is_empty() {
                 self.end_reader();
             }
-            self.end_flight();
+            self.end_flight()?;
             self.pump()?;
             let last = Sequence(self.log.len() as u64);
             let is_done = |lane: &Arc<Lane>| {
@@ -175,7 +184,8 @@ impl World {
                 state.mode == Mode::Attached && state.courier.unsettled() == 0 && state.courier.in_flight() == 0
             };
             let state = self.account.lock();
-            if state.matched == last && state.lanes.values().all(is_done) && state.dirty.is_empty() {
+            let no_job = self.jobs.iter().all(|job| job.state != JobState::Running);
+            if state.matched == last && state.lanes.values().all(is_done) && state.dirty.is_empty() && no_job {
                 return Ok(());
             }
             let next = state.lanes.values().filter_map(|lane| lane.lock().courier.next_due());
@@ -199,17 +209,20 @@ impl World {
                 return Err(format!("{id} stands at {settled} of {last}"));
             }
             let count = |fate| side.fates.iter().filter(|(_, other)| *other == fate).count() as u64;
-            let expected = Counts { delivered: count(Fate::Delivered), skipped: 0, dead: count(Fate::Dead) };
+            let redelivered = count(Fate::Redelivered);
+            let (delivered, dead) = (count(Fate::Delivered) + redelivered, count(Fate::Dead) - redelivered);
+            let expected = Counts { delivered, skipped: 0, dead };
             if row.progress.counts != expected {
                 return Err(format!("{id} counts {:?} and had {expected:?}", row.progress.counts));
             }
             for (sequence, fate) in &side.fates {
-                if *fate == Fate::Delivered && !side.destination.accepted.contains(sequence) {
+                if matches!(fate, Fate::Delivered | Fate::Redelivered) && !side.destination.accepted.contains(sequence)
+                {
                     return Err(format!("{id}: {sequence} counts as delivered and never was"));
                 }
             }
         }
-        Ok(())
+        self.check_jobs()
     }
 
     fn check_rows(&mut self) -> Result<(), String> {
@@ -308,7 +321,7 @@ impl World {
             fates: 0,
             not_before: Duration::ZERO,
             checked: start,
-            letters: 0,
+            letters: BTreeMap::new(),
         };
         self.rows.insert(id, row);
         let destination = Destination::new(&mut self.random);
@@ -327,6 +340,7 @@ impl World {
         let is_idle = courier.is_idle() && courier.frontier() == matched;
         let lane = Arc::new(Lane::new(ACCOUNT, id, self.spec(row.revision, row.wanted), courier));
         let mut state = self.account.lock();
+        lane.lock().jobs_changed = true;
         if is_idle {
             state.attach(&lane, &mut lane.lock());
         }
@@ -376,8 +390,10 @@ impl World {
             // A wait by the wall clock is as good as that clock.
             row.not_before = if self.wall_jumped { Duration::ZERO } else { row.not_before };
             let side = self.sides.get_mut(id).expect("is there");
-            for (sequence, _) in side.fates.drain(row.fates..) {
-                side.places.remove(&sequence);
+            for (sequence, fate) in side.fates.drain(row.fates..) {
+                if fate != Fate::Redelivered {
+                    side.places.remove(&sequence);
+                }
             }
             side.destination.not_before = row.not_before;
         }
@@ -415,13 +431,19 @@ impl World {
         self.matched = self.matched.max(write.matched.0);
         for (id, progress) in write.progress {
             let row = self.rows.get_mut(&id).expect("is there");
-            row.letters += write.dead.iter().filter(|letter| letter.subscription == id).count() as u64;
-            if row.letters != progress.counts.dead {
-                return Err(format!("{id} counts {} dead and has {} letters", progress.counts.dead, row.letters));
+            let letters = write.dead.iter().filter(|letter| letter.subscription == id);
+            row.letters.extend(letters.map(|letter| (letter.sequence.0, None)));
+            for (_, sequence) in write.jobs.delivered.iter().filter(|(of, _)| *of == id) {
+                row.letters.remove(&sequence.0);
+            }
+            let (dead, letters) = (progress.counts.dead, row.letters.len());
+            if letters as u64 != dead {
+                return Err(format!("{id} counts {dead} dead and has {letters} letters"));
             }
             row.progress = progress;
             (row.fates, row.not_before) = fates.remove(&id).expect("was taken");
         }
+        self.write_jobs(write.jobs);
         taken.written();
         Ok(())
     }

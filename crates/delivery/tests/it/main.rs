@@ -4,6 +4,7 @@
 
 mod client;
 mod engine;
+mod jobs;
 mod numbers;
 mod server;
 mod support;

@@ -94,6 +94,15 @@ impl Process {
         appended.items.iter().map(|item| item.sequence.0).collect()
     }
 
+    /// One entry whose event happened at this time, in milliseconds.
+    pub async fn append_dated(&self, date: i64) -> Vec<u64> {
+        let entry = json!({ "accesses": [{ "action": "update", "resource": "proj/web" }], "date": date });
+        let drafts = vec![EntryDraft::parse(entry.to_string().as_bytes()).unwrap()];
+        let append = Append { account: self.account, drafts, idempotency: None };
+        let appended = self.store.entry_append(append).await.unwrap();
+        appended.items.iter().map(|item| item.sequence.0).collect()
+    }
+
     pub async fn append_many(&self, count: usize) -> Vec<u64> {
         self.append(std::iter::repeat_n("web", count)).await
     }
@@ -192,13 +201,15 @@ fn record() -> EntryDraft {
     EntryDraft::system(members.as_object().unwrap())
 }
 
-/// `single`, `batch` (at most ten) and `paced` (in order, 50 ms apart): each posts an entry's sequence.
+/// `single`, `batch` (at most ten), `paced` (in order, 50 ms apart) and `late` (skips what is older
+/// than a minute): each posts an entry's sequence.
 fn catalogue(data: &Path) -> Catalogue {
     let dir = data.join("integrations");
     let batch =
         json!({ "batch": { "itemsMax": 10, "bytesMax": 100_000, "prefix": "[", "separator": ",", "suffix": "]" } });
     let paced = json!({ "pace": { "spacingMs": 50, "ordered": true, "target": ["url"] } });
-    for (key, own) in [("single", json!({})), ("batch", batch), ("paced", paced)] {
+    let late = json!({ "age": { "pastMaxSeconds": 60, "onLate": "skip" } });
+    for (key, own) in [("single", json!({})), ("batch", batch), ("paced", paced), ("late", late)] {
         let manifest = json!({
             "name": key,
             "formVariables": [

@@ -53,7 +53,7 @@ async fn an_entry_that_is_refused_among_others_is_a_dead_letter() {
         let appended = process.append(["web", "web", "poison", "web", "web"]).await;
         process.wait_until_caught_up(made.id).await;
         process.engine.stop(Duration::from_secs(5)).await;
-        let letters = process.store.dead_letter_page(made.id, None, 10, usize::MAX).await.unwrap().letters;
+        let letters = process.store.dead_letter_page(made.id, None, None, 10, usize::MAX).await.unwrap().letters;
         let letters: Vec<_> = letters.into_iter().map(|stored| stored.letter).collect();
         assert_eq!(letters.iter().map(|letter| letter.sequence.0).collect::<Vec<_>>(), [appended[2]], "{integration}");
         assert!(letters[0].reason.contains("unprocessable"), "{}", letters[0].reason);

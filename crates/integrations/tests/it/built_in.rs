@@ -296,7 +296,7 @@ fn an_ordered_destination_gets_times_that_only_grow() {
     let integration = built_in("new-relic-apm");
     let entry = entry(&entries()[0]);
     let not_before = Timestamp::from_millis(DATE + 2_000);
-    let moment = Moment { now: NOW, not_before: Some(not_before) };
+    let moment = Moment { not_before: Some(not_before), ..NOW.into() };
     let item =
         integration.render_item(&least_config("new-relic-apm"), &entry, &entry.facts(), BASE_URL, moment).unwrap();
     let Item::Body(item) = item else { panic!("nothing is sent") };

@@ -12,8 +12,8 @@ use domain::{AccountId, Clock, Entry, EntryDraft, EntryId, Sequence, Subscriptio
 use serde_json::json;
 
 use crate::{
-    Append, AppendError, Appended, Counts, Idempotency, JournalWrite, NewSubscription, OpenError, Progress, Store,
-    StoreOptions, SubscriptionEdit,
+    Append, AppendError, Appended, Counts, Idempotency, JobWrites, JournalWrite, NewSubscription, OpenError, Progress,
+    Store, StoreOptions, SubscriptionEdit,
 };
 
 /// What the fake clock shows at first.
@@ -127,8 +127,13 @@ impl Bench {
             counts: Counts { delivered: matched, skipped: 1, dead: 2 },
             detail: format!("{{\"at\":{matched}}}"),
         };
-        let write =
-            JournalWrite { account, matched: Sequence(matched), progress: vec![(id, progress)], dead: Vec::new() };
+        let write = JournalWrite {
+            account,
+            matched: Sequence(matched),
+            progress: vec![(id, progress)],
+            dead: Vec::new(),
+            jobs: JobWrites::default(),
+        };
         self.store.journal_write(vec![write]).await.expect("is written");
     }
 }

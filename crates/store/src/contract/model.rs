@@ -11,7 +11,7 @@ use proptest::{
 };
 
 use super::bench::{Bench, START, draft, edit, nameless, options, places, record};
-use crate::{AccountWork, AppendError, Appended, Counts, Error, JournalWrite, Progress, Subscription};
+use crate::{AccountWork, AppendError, Appended, Counts, Error, JobWrites, JournalWrite, Progress, Subscription};
 
 const ACCOUNTS: usize = 2;
 const INTEGRATIONS: [&str; 2] = ["x", "y"];
@@ -276,6 +276,7 @@ impl Pair {
             matched: Sequence(matched),
             progress: vec![(picked.stored.id, progress.clone())],
             dead: Vec::new(),
+            jobs: JobWrites::default(),
         };
         store.journal_write(vec![write]).await.expect("is written");
         account.matched = account.matched.max(matched);

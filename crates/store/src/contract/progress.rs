@@ -1,7 +1,7 @@
 use domain::{AccountId, Sequence, SubscriptionId, Timestamp};
 
 use super::bench::{Bench, edit, entry_id, nameless, record};
-use crate::{Counts, DeadLetter, JournalWrite, Progress, Subscription};
+use crate::{Counts, DeadLetter, JobWrites, JournalWrite, LetterFate, Progress, Subscription};
 
 async fn append(bench: &Bench, account: AccountId, count: usize) {
     let drafts = (0..count).map(|_| nameless("{}")).collect();
@@ -83,6 +83,7 @@ pub(super) async fn the_journal_is_read_back(bench: Bench) {
         matched: Sequence(1),
         progress: vec![(subscription.id, progress.clone())],
         dead: Vec::new(),
+        jobs: JobWrites::default(),
     };
     bench.store.journal_write(vec![write]).await.expect("is written");
     assert_eq!(bench.progress(subscription.id).await, Some(progress));
@@ -94,7 +95,13 @@ pub(super) async fn the_journal_is_read_back(bench: Bench) {
 pub(super) async fn the_matched_position_never_moves_back(bench: Bench) {
     let account = bench.account("a").await;
     for (write, stands) in [(5, 5), (3, 5), (6, 6)] {
-        let write = JournalWrite { account, matched: Sequence(write), progress: Vec::new(), dead: Vec::new() };
+        let write = JournalWrite {
+            account,
+            matched: Sequence(write),
+            progress: Vec::new(),
+            dead: Vec::new(),
+            jobs: JobWrites::default(),
+        };
         bench.store.journal_write(vec![write]).await.expect("is written");
         assert_eq!(bench.store.account_matched(account).await.expect("is read"), Sequence(stands));
     }
@@ -117,17 +124,19 @@ pub(super) async fn dead_letters_are_listed_newest_first(bench: Bench) {
     let letter = |subscription, sequence, reason: &str| DeadLetter {
         subscription,
         sequence: Sequence(sequence),
+        fate: LetterFate::Dead,
         entry_id: entry_id(&format!("of {sequence}")),
         reason: reason.to_owned(),
         died_at: Timestamp::from_millis(7),
         bytes: vec![0, 255],
     };
-    let write = |dead| JournalWrite { account, matched: Sequence(3), progress: Vec::new(), dead };
+    let write =
+        |dead| JournalWrite { account, matched: Sequence(3), progress: Vec::new(), dead, jobs: JobWrites::default() };
     let first = vec![letter(subscription.id, 2, "a"), letter(subscription.id, 1, "b"), letter(beside.id, 2, "c")];
     let second = vec![letter(subscription.id, 3, "d"), letter(subscription.id, 1, "told again")];
     bench.store.journal_write(vec![write(first), write(second)]).await.expect("is written");
     let page = async |id, before: Option<u64>, count, bytes| {
-        let page = bench.store.dead_letter_page(id, before.map(Sequence), count, bytes).await.expect("is read");
+        let page = bench.store.dead_letter_page(id, before.map(Sequence), None, count, bytes).await.expect("is read");
         (page.letters.into_iter().map(|stored| stored.letter).collect::<Vec<_>>(), page.has_more)
     };
     let [oldest, middle, newest] =
@@ -153,15 +162,16 @@ pub(super) async fn a_dead_letter_tells_when_its_entry_came(bench: Bench) {
     let letter = |sequence| DeadLetter {
         subscription: subscription.id,
         sequence,
+        fate: LetterFate::Dead,
         entry_id: entry_id("any"),
         reason: String::new(),
         died_at: Timestamp::from_millis(7),
         bytes: Vec::new(),
     };
     let dead = vec![letter(last), letter(last.next())];
-    let write = JournalWrite { account, matched: last, progress: Vec::new(), dead };
+    let write = JournalWrite { account, matched: last, progress: Vec::new(), dead, jobs: JobWrites::default() };
     bench.store.journal_write(vec![write]).await.expect("is written");
-    let page = bench.store.dead_letter_page(subscription.id, None, 9, usize::MAX).await.expect("is read");
+    let page = bench.store.dead_letter_page(subscription.id, None, None, 9, usize::MAX).await.expect("is read");
     let times: Vec<_> = page.letters.iter().map(|stored| stored.received_at).collect();
     assert_eq!(times, [Timestamp::from_millis(7), entries[0].received_at]);
 }

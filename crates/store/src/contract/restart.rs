@@ -3,7 +3,7 @@ use std::time::Duration;
 use domain::{MasterKey, Sequence, Timestamp};
 
 use super::bench::{Bench, START, draft, edit, nameless, options, places, record};
-use crate::{AppendError, DeadLetter, Error, JournalWrite, NewToken, SyncState};
+use crate::{AppendError, DeadLetter, Error, JobWrites, JournalWrite, LetterFate, NewToken, SyncState};
 
 pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
     let key = MasterKey::from_bytes([1; 32]);
@@ -16,12 +16,19 @@ pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
     let letter = DeadLetter {
         subscription: subscription.id,
         sequence: Sequence(1),
+        fate: LetterFate::Dead,
         entry_id: first.items[0].id.clone(),
         reason: "refused".to_owned(),
         died_at: START,
         bytes: vec![1],
     };
-    let write = JournalWrite { account, matched: Sequence(3), progress: Vec::new(), dead: vec![letter.clone()] };
+    let write = JournalWrite {
+        account,
+        matched: Sequence(3),
+        progress: Vec::new(),
+        dead: vec![letter.clone()],
+        jobs: JobWrites::default(),
+    };
     bench.store.journal_write(vec![write]).await.expect("is written");
     let token = NewToken {
         id: bench.store.token_id(),
@@ -47,7 +54,7 @@ pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
     assert_eq!(bench.progress(subscription.id).await, progress);
     assert_eq!(bench.store.subscription_get(account, subscription.id).await.expect("is there"), subscription);
     assert_eq!(bench.store.account_matched(account).await.expect("is read"), Sequence(3));
-    let page = bench.store.dead_letter_page(subscription.id, None, 9, usize::MAX).await.expect("is read");
+    let page = bench.store.dead_letter_page(subscription.id, None, None, 9, usize::MAX).await.expect("is read");
     assert_eq!(page.letters.into_iter().map(|stored| stored.letter).collect::<Vec<_>>(), [letter]);
     assert!(bench.store.token_by_hash([5; 32]).await.expect("is read").is_some());
     assert_eq!(bench.store.keyring(Some(key)).check(account), Ok(()));

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use store::JobState;
+
 use super::{Fate, Flight, Read, Reader, World};
 use crate::{
     account::Join,
-    courier::Load,
+    courier::{Load, Results, Sent, Source},
     decide::{Jitter, Schedule},
     engine::attempt::dead_letter,
-    lane::{Lane, Mode, Spec},
+    lane::{Lane, LaneState, Mode, Spec},
+    outcome::Outcome,
     simulation::destination::{self, Reply},
 };
 
@@ -23,12 +26,22 @@ impl World {
                 if !state.listens() {
                     break;
                 }
-                let Some(load) = state.courier.take(self.now, self.limits) else { break };
+                let of_log = state.courier.take(self.now, self.limits);
+                let load = match of_log {
+                    None if state.mode == Mode::Attached => state.courier.take_job(self.now, self.limits),
+                    of_log => of_log,
+                };
+                let Some(load) = load else { break };
+                if load.source != Source::Log && state.courier.log_is_ready() {
+                    return Err(format!("{}: a job goes before the log", lane.id));
+                }
                 let spec = Arc::clone(&state.spec);
                 drop(state);
                 self.start(&lane, &spec, load)?;
             }
+            self.take_up_job(&lane);
             self.start_reader(&lane);
+            self.start_job_reader(&lane);
         }
         Ok(())
     }
@@ -46,7 +59,12 @@ impl World {
         if self.now < side.destination.not_before {
             return Err(format!("{}: called at {:?}, before {:?}", lane.id, self.now, side.destination.not_before));
         }
-        for entry in &load.entries {
+        if let Source::Job { id, .. } = load.source
+            && self.jobs.iter().all(|job| job.id != id || job.state != JobState::Running)
+        {
+            return Err(format!("{}: a request of a job starts that has ended", lane.id));
+        }
+        for entry in load.entries.iter().filter(|_| load.source == Source::Log) {
             if side.places.contains_key(&entry.sequence.0) {
                 return Err(format!("{}: {} is sent again although it is settled", lane.id, entry.sequence.0));
             }
@@ -57,8 +75,8 @@ impl World {
     }
 
     /// The answer that comes next.
-    pub(super) fn end_flight(&mut self) {
-        let Some(at) = (0..self.flights.len()).min_by_key(|at| self.flights[*at].ends) else { return };
+    pub(super) fn end_flight(&mut self) -> Result<(), String> {
+        let Some(at) = (0..self.flights.len()).min_by_key(|at| self.flights[*at].ends) else { return Ok(()) };
         let Flight { lane, load, ends, results } = self.flights.remove(at);
         self.now = self.now.max(ends);
         let clocks = self.clocks();
@@ -67,13 +85,22 @@ impl World {
             side.destination.not_before = side.destination.not_before.max(self.now + asked);
         }
         let own = results.own.clone();
+        let accepted = accepted(&load, &results);
         let mut state = lane.lock();
         let stops = state.courier.mark().stops;
+        let of_job = |state: &LaneState| state.courier.job().map_or(0, |job| job.counts().accepted);
+        let before = of_job(&state);
         let jitter = Jitter(u32::try_from(self.random.below(1_001)).unwrap());
         let died = state.courier.finish(&load, results, clocks, &Schedule::default(), jitter);
         let dead: Vec<_> = died.iter().map(|died| died.entry.sequence.0).collect();
         state.dead.extend(died.iter().map(|died| dead_letter(&lane, died, clocks.wall)));
-        for (entry, own) in load.entries.iter().zip(own) {
+        if load.source != Source::Log && of_job(&state) - before != accepted.len() as u64 {
+            return Err(format!("{}: a job counts other than the {accepted:?} that were accepted", lane.id));
+        }
+        if load.redelivers() {
+            side.fates.extend(accepted.into_iter().map(|sequence| (sequence, Fate::Redelivered)));
+        }
+        for (entry, own) in load.entries.iter().zip(own).filter(|_| load.source == Source::Log) {
             let fate = match own {
                 _ if state.courier.holds(entry.sequence) => continue,
                 _ if dead.contains(&entry.sequence.0) => Fate::Dead,
@@ -89,6 +116,7 @@ impl World {
             self.account.rest(&lane);
         }
         self.account.lock().soil(&lane);
+        Ok(())
     }
 
     fn start_reader(&mut self, lane: &Arc<Lane>) {
@@ -133,8 +161,32 @@ impl World {
         match read {
             Read::Holes(holes, page) => lane.read_holes(&spec, &holes, &page),
             Read::Page(frontier, matched, page) => lane.read_page(&spec, frontier, matched, &page),
+            Read::Job(id, asked, page) => {
+                lane.read_job(&spec, id, &asked, &page);
+                lane.lock().job_reading = false;
+                return self.account.lock().soil(&lane);
+            }
         }
         lane.lock().reading = false;
         self.account.lock().soil(&lane);
     }
+}
+
+/// The entries of a load that the destination took.
+fn accepted(load: &Load, results: &Results) -> Vec<u64> {
+    let mut each = match &results.sent {
+        Sent::Each(outcomes) => outcomes.iter(),
+        Sent::Whole(_) => [].iter(),
+    };
+    let mut accepted = Vec::new();
+    for (entry, _) in load.entries.iter().zip(&results.own).filter(|(_, own)| own.is_none()) {
+        let outcome = match &results.sent {
+            Sent::Whole(outcome) => Some(outcome),
+            Sent::Each(_) => each.next(),
+        };
+        if outcome == Some(&Outcome::Accepted) {
+            accepted.push(entry.sequence.0);
+        }
+    }
+    accepted
 }

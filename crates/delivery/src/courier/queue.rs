@@ -1,0 +1,242 @@
+//! Entries that were taken up and have no fate yet: those of the log, or those of a job.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::{Entry, Sequence};
+use integrations::BatchLimits;
+use store::LetterFate;
+
+use super::{Due, Hole, Phase};
+use crate::decide::EntryTries;
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    holes: BTreeMap<Sequence, Hole>,
+    ready: BTreeSet<Sequence>,
+    waiting: BTreeSet<(Duration, Sequence)>,
+    unread_count: usize,
+    loaded_bytes: usize,
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.holes.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.holes.is_empty()
+    }
+
+    pub(super) fn ready_count(&self) -> usize {
+        self.ready.len()
+    }
+
+    pub(super) fn unread_count(&self) -> usize {
+        self.unread_count
+    }
+
+    /// Bytes of the entries at hand.
+    pub(super) fn loaded_bytes(&self) -> usize {
+        self.loaded_bytes
+    }
+
+    pub(super) fn first(&self) -> Option<(Sequence, Phase)> {
+        self.holes.first_key_value().map(|(sequence, hole)| (*sequence, hole.phase))
+    }
+
+    pub(super) fn contains(&self, sequence: Sequence) -> bool {
+        self.holes.contains_key(&sequence)
+    }
+
+    pub(super) fn hole_mut(&mut self, sequence: Sequence) -> Option<&mut Hole> {
+        self.holes.get_mut(&sequence)
+    }
+
+    pub(super) fn holes(&self) -> impl Iterator<Item = (Sequence, &Hole)> {
+        self.holes.iter().map(|(sequence, hole)| (*sequence, hole))
+    }
+
+    /// Takes up an entry; `letter` is what the ledger counts it as, if it was settled before.
+    pub(super) fn insert(&mut self, entry: Arc<Entry>, letter: Option<LetterFate>) {
+        let sequence = entry.sequence;
+        self.loaded_bytes += entry.bytes.len();
+        self.holes.insert(sequence, Hole { entry: Some(entry), phase: Phase::Ready, letter, ..Hole::unread() });
+        self.ready.insert(sequence);
+    }
+
+    /// Takes up entries whose bytes are not at hand.
+    pub(super) fn insert_unread(&mut self, sequences: impl Iterator<Item = Sequence>) {
+        for sequence in sequences {
+            self.holes.insert(sequence, Hole::unread());
+            self.unread_count += 1;
+        }
+    }
+
+    pub(super) fn holes_between(&mut self, first: Sequence, last: Sequence) -> impl Iterator<Item = &mut Hole> {
+        self.holes.range_mut(first..=last.max(first)).map(|(_, hole)| hole)
+    }
+
+    /// The first entries whose bytes are not at hand, at most `count`.
+    pub(super) fn unread(&self, count: usize) -> Vec<Sequence> {
+        let unread = self.holes.iter().filter(|(_, hole)| hole.phase == Phase::Unread);
+        unread.map(|(sequence, _)| *sequence).take(count.min(self.unread_count)).collect()
+    }
+
+    /// Brings the bytes of an unread entry; `false` when it is none.
+    pub(super) fn read(&mut self, entry: &Arc<Entry>, letter: Option<LetterFate>) -> bool {
+        let Some(hole) = self.holes.get_mut(&entry.sequence).filter(|hole| hole.phase == Phase::Unread) else {
+            return false;
+        };
+        self.unread_count -= 1;
+        self.loaded_bytes += entry.bytes.len();
+        (hole.entry, hole.letter) = (Some(Arc::clone(entry)), letter);
+        self.park(entry.sequence);
+        true
+    }
+
+    /// Lets go of an unread entry; `false` when it is none.
+    pub(super) fn remove_unread(&mut self, sequence: Sequence) -> bool {
+        let is_unread = self.holes.get(&sequence).is_some_and(|hole| hole.phase == Phase::Unread);
+        if is_unread {
+            self.holes.remove(&sequence);
+            self.unread_count -= 1;
+        }
+        is_unread
+    }
+
+    /// Lets go of an entry that was in flight and has its fate now.
+    pub(super) fn remove_settled(&mut self, entry: &Entry) -> Option<Hole> {
+        let hole = self.holes.remove(&entry.sequence)?;
+        self.loaded_bytes -= entry.bytes.len();
+        Some(hole)
+    }
+
+    /// Forgets the bytes of what is not in flight.
+    pub(super) fn unload(&mut self) {
+        for hole in self.holes.values_mut().filter(|hole| !matches!(hole.phase, Phase::InFlight | Phase::Unread)) {
+            self.loaded_bytes -= hole.take_bytes();
+            self.unread_count += 1;
+        }
+        self.ready.clear();
+        self.waiting.clear();
+    }
+
+    /// Lets go of what is not in flight.
+    pub(super) fn drop_idle(&mut self) {
+        self.unload();
+        self.holes.retain(|_, hole| hole.phase == Phase::InFlight);
+        self.unread_count = 0;
+    }
+
+    /// Lets every entry start anew, as a new revision does.
+    pub(super) fn forget_tries(&mut self) {
+        for hole in self.holes.values_mut() {
+            hole.tries = EntryTries::default();
+            hole.batch_max = usize::MAX;
+            hole.due = None;
+        }
+    }
+
+    /// Lets an entry at hand wait for its own moment, if it has one, or be ready.
+    pub(super) fn park(&mut self, sequence: Sequence) {
+        let Some(hole) = self.holes.get_mut(&sequence) else { return };
+        match hole.due {
+            Some(due) => {
+                hole.phase = Phase::Waiting;
+                self.waiting.insert((due.at, sequence));
+            }
+            None => {
+                hole.phase = Phase::Ready;
+                self.ready.insert(sequence);
+            }
+        }
+    }
+
+    /// Lets an entry that was in flight be read again before it starts.
+    pub(super) fn forget(&mut self, sequence: Sequence) {
+        if let Some(hole) = self.holes.get_mut(&sequence) {
+            self.loaded_bytes -= hole.take_bytes();
+            self.unread_count += 1;
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.waiting.first().map(|(due, _)| *due)
+    }
+
+    /// Makes those ready whose own waits are over.
+    pub(super) fn wake(&mut self, now: Duration) {
+        while let Some((due, sequence)) = self.waiting.first().copied() {
+            if due > now {
+                return;
+            }
+            self.waiting.pop_first();
+            if let Some(hole) = self.holes.get_mut(&sequence) {
+                hole.due = None;
+                hole.phase = Phase::Ready;
+                self.ready.insert(sequence);
+            }
+        }
+    }
+
+    /// The entries of the next request.
+    pub(super) fn next_batch(&self, ordered: bool, limits: BatchLimits) -> Vec<Sequence> {
+        let mut batch = Vec::new();
+        let mut most = limits.items_max.max(1);
+        let mut bytes = 0;
+        // In order, a batch is a beginning of what is unsettled.
+        let mut order = self.holes.keys();
+        for sequence in &self.ready {
+            if ordered && order.next() != Some(sequence) {
+                break;
+            }
+            let Some(hole) = self.holes.get(sequence) else { continue };
+            let length = hole.entry.as_ref().map_or(0, |entry| entry.bytes.len());
+            let too_much = bytes + length > limits.bytes_max && !batch.is_empty();
+            most = most.min(hole.batch_max);
+            if too_much || batch.len() >= most {
+                break;
+            }
+            bytes += length;
+            batch.push(*sequence);
+        }
+        batch
+    }
+
+    /// The entry to probe with, of the first `most`. They take turns, so that one that never
+    /// passes does not keep the others from showing that the destination is well; in order,
+    /// only the first may go.
+    pub(super) fn next_probe(&self, ordered: bool, most: usize, turn: u64) -> Option<Sequence> {
+        let at_hand = |sequence: &Sequence| matches!(self.holes[sequence].phase, Phase::Ready | Phase::Waiting);
+        let first: Vec<_> = match ordered {
+            true => self.holes.keys().copied().take(1).filter(at_hand).collect(),
+            false => self.holes.keys().copied().filter(at_hand).take(most).collect(),
+        };
+        let turn = usize::try_from(turn).unwrap_or(0);
+        (!first.is_empty()).then(|| first[turn % first.len()])
+    }
+
+    /// Puts an entry at hand in flight.
+    pub(super) fn start(&mut self, sequence: Sequence) -> Option<Arc<Entry>> {
+        let hole = self.holes.get_mut(&sequence)?;
+        let entry = hole.entry.clone()?;
+        if let (Phase::Waiting, Some(due)) = (hole.phase, hole.due) {
+            self.waiting.remove(&(due.at, sequence));
+        }
+        self.ready.remove(&sequence);
+        hole.phase = Phase::InFlight;
+        Some(entry)
+    }
+
+    /// Lets one entry wait while others go on, and be tried again with at most `batch_max`.
+    pub(super) fn wait(&mut self, sequence: Sequence, due: Due, batch_max: usize) {
+        let Some(hole) = self.holes.get_mut(&sequence) else { return };
+        hole.due = Some(due);
+        hole.batch_max = hole.batch_max.min(batch_max);
+        self.park(sequence);
+    }
+}
