@@ -18,7 +18,7 @@ const PREFLIGHT: [(HeaderName, &str); 3] = [
     (header::ACCESS_CONTROL_MAX_AGE, "300"),
 ];
 
-const EXPOSED: &str = "Retry-After, X-Request-Id, X-Ratelimit-Reset, Idempotency-Replayed";
+const EXPOSED: &str = "Location, Retry-After, X-Request-Id, X-Ratelimit-Reset, Idempotency-Replayed";
 
 /// Answers each OPTIONS itself, since browsers ask without a token, and marks every other answer.
 pub(crate) async fn apply(request: Request, next: Next) -> Response {

@@ -31,6 +31,7 @@ use routes::{
     dead_letter_list, entries_ingest, health, integration_health, metrics, subscription_create, subscription_delete,
     subscription_get,
 };
+use routes::{dead_letter_redeliver, replay_create, replay_get, replay_list, replay_stop};
 use routes::{subscription_list, subscription_test, subscription_update};
 
 /// Limits of the API.
@@ -69,6 +70,9 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
             get(subscription_get::handle).patch(subscription_update::handle).delete(subscription_delete::handle),
         )
         .route("/api/v2/integrations/{key}/{id}/dead-letters", get(dead_letter_list::handle))
+        .route("/api/v2/integrations/{key}/{id}/dead-letters/redeliver", post(dead_letter_redeliver::handle))
+        .route("/api/v2/integrations/{key}/{id}/replays", post(replay_create::handle).get(replay_list::handle))
+        .route("/api/v2/integrations/{key}/{id}/replays/{replay}", get(replay_get::handle).delete(replay_stop::handle))
         .route("/api/v2/integrations/{key}/{id}/test", post(subscription_test::handle))
         .route("/api/v2/integration-health", get(integration_health::handle))
         .route("/metrics", get(metrics::handle))

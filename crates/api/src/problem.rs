@@ -143,7 +143,11 @@ fn of_conflict(conflict: Conflict, message: String) -> Problem {
     let conflicting = |code: &'static str| Problem::new(StatusCode::CONFLICT, code, message.as_str());
     match conflict {
         Conflict::Edit => conflicting("optimistic_locking_error"),
-        Conflict::Test { .. } => conflicting("conflict"),
+        Conflict::Test { .. }
+        | Conflict::Jobs
+        | Conflict::NothingToRedeliver
+        | Conflict::Redelivering(_)
+        | Conflict::NeverOn => conflicting("conflict"),
         Conflict::EntryId { index, id, sequence } => conflicting("id_conflict")
             .with("index", index)
             .with("entryId", id.as_str())

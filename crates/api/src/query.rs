@@ -32,6 +32,11 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// The text as it stands there.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        self.get(name)
+    }
+
     fn get(&self, name: &str) -> Option<&'a str> {
         self.0.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }

@@ -1,5 +1,7 @@
 //! How subscriptions look on the wire.
 
+pub(crate) mod job;
+
 use app::{Failure, State, Status, Subscription};
 use domain::Timestamp;
 use serde_json::{Map, Value, json};

@@ -1,10 +1,15 @@
 //! One operation per file: take the request apart, call the use case, map what comes back.
 
 pub(crate) mod dead_letter_list;
+pub(crate) mod dead_letter_redeliver;
 pub(crate) mod entries_ingest;
 pub(crate) mod health;
 pub(crate) mod integration_health;
 pub(crate) mod metrics;
+pub(crate) mod replay_create;
+pub(crate) mod replay_get;
+pub(crate) mod replay_list;
+pub(crate) mod replay_stop;
 pub(crate) mod subscription_create;
 pub(crate) mod subscription_delete;
 pub(crate) mod subscription_get;
@@ -24,6 +29,9 @@ pub(crate) struct Key(pub(crate) String);
 
 /// Integration key and subscription id of the path, the id of any shape.
 pub(crate) struct KeyAndId(pub(crate) String, pub(crate) String);
+
+/// Integration key, subscription id and id of a replay or redelivery, the ids of any shape.
+pub(crate) struct KeyIdAndReplay(pub(crate) String, pub(crate) String, pub(crate) String);
 
 // A path that cannot be decoded names nothing that exists.
 fn not_found() -> Problem {
@@ -45,5 +53,14 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyAndId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Path((key, id)) = Path::from_request_parts(parts, state).await.map_err(|_| not_found())?;
         Ok(Self(key, id))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyIdAndReplay {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((key, id, replay)) = Path::from_request_parts(parts, state).await.map_err(|_| not_found())?;
+        Ok(Self(key, id, replay))
     }
 }

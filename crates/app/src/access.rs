@@ -25,6 +25,10 @@ pub enum Action {
     UpdateConfiguration,
     /// See how its deliveries fare, and its dead letters.
     ViewDeliveries,
+    /// Send its dead letters again.
+    Redeliver,
+    /// Send entries of the log once more.
+    ReplayIntegration,
     /// Send its test message.
     ValidateConnection,
     /// See how the whole server fares, on `acct`.
@@ -46,6 +50,8 @@ impl Action {
             Self::UpdateOn => "updateOn",
             Self::UpdateConfiguration => "updateConfiguration",
             Self::ViewDeliveries => "viewDeliveries",
+            Self::Redeliver => "redeliver",
+            Self::ReplayIntegration => "replayIntegration",
             Self::ValidateConnection => "validateConnection",
             Self::ViewMetrics => "viewMetrics",
         }
@@ -185,7 +191,7 @@ mod tests {
         let on_mine = [Action::ViewIntegration, Action::CreateIntegration, Action::DeleteIntegration]
             .into_iter()
             .chain(Action::CHANGES)
-            .chain([Action::ViewDeliveries, Action::ValidateConnection])
+            .chain([Action::ViewDeliveries, Action::Redeliver, Action::ReplayIntegration, Action::ValidateConnection])
             .filter(|action| grant.allows(*action, &mine));
         let on_account = [Action::IngestEntries, Action::ViewMetrics]
             .into_iter()
@@ -203,6 +209,8 @@ mod tests {
             "updateOn",
             "updateConfiguration",
             "viewDeliveries",
+            "redeliver",
+            "replayIntegration",
             "validateConnection",
         ];
         assert_eq!(allowed(&Grant::Admin), [&changes[..], &["ingestEntries", "viewMetrics"]].concat());

@@ -1,6 +1,7 @@
 //! All that a caller of a use case can act on.
 
 use domain::{EntryId, FieldError, SealError, Sequence};
+use store::JOBS_RUNNING_MAX;
 
 use crate::Action;
 
@@ -87,6 +88,18 @@ pub enum Conflict {
         /// Where the first one stands; `None` when it is in the same batch.
         sequence: Option<Sequence>,
     },
+    /// The subscription has as many replays and redeliveries that have not ended as it may have.
+    #[error("the subscription has {JOBS_RUNNING_MAX} replays and redeliveries that have not ended; wait, or stop one")]
+    Jobs,
+    /// There is no dead letter that could be sent.
+    #[error("there is nothing to redeliver, or it is part of a redelivery that has not ended")]
+    NothingToRedeliver,
+    /// Dead letters with these sequences are sent by another job.
+    #[error("these are part of a redelivery that has not ended: {0}")]
+    Redelivering(String),
+    /// A subscription that was never on has no position.
+    #[error("the subscription was never on, so there is nothing behind it that could be replayed")]
+    NeverOn,
     /// The idempotency key was used for another body.
     #[error("this Idempotency-Key was used for another body within the last 24 hours")]
     KeyReused,

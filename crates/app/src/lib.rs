@@ -25,10 +25,14 @@ pub use access::{Action, Caller, Grant};
 pub use delivery::{Failure, Outcome, Reason, State, Status, TestRequest, TestResult};
 pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, Format, Ingested};
+pub use integrations::OnLate;
 pub use readiness::Readiness;
 pub use settings::Settings;
-pub use store::{AppendedItem, Counts};
-pub use subscriptions::{DeadLetter, DeadLetters, DeadLettersAsked, Health, Subscription};
+pub use store::{AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate};
+pub use subscriptions::{
+    COUNTED_MAX, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX, Replayed, SEQUENCES_MAX,
+    Subscription,
+};
 
 /// The account that the first start makes.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -59,6 +63,9 @@ pub struct App {
     settings: Settings,
     tokens: tokens::Cache,
     changes: subscriptions::ChangeLocks,
+    /// Held by the one dry run of a replay that looks through the log, so that many of them
+    /// cannot keep requests waiting.
+    dry_run: tokio::sync::Mutex<()>,
     ingest_counts: ingest::Counts,
 }
 
@@ -75,6 +82,7 @@ impl App {
             settings,
             tokens: tokens::Cache::default(),
             changes: subscriptions::ChangeLocks::default(),
+            dry_run: tokio::sync::Mutex::default(),
             ingest_counts: ingest::Counts::default(),
         })
     }

@@ -4,6 +4,7 @@ mod dead_letters;
 mod edit;
 mod form;
 mod health;
+mod jobs;
 mod patch;
 mod record;
 mod test_send;
@@ -22,6 +23,7 @@ use crate::{Action, App, Caller, Error, access::subscription_resource};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersAsked};
 use form::Form;
 pub use health::Health;
+pub use jobs::{COUNTED_MAX, DryRun, JOBS_LIMIT_MAX, Replayed, SEQUENCES_MAX};
 use record::Record;
 
 /// A subscription as users see it.

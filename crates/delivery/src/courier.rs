@@ -18,7 +18,7 @@ use domain::{Entry, Sequence, Timestamp};
 use store::{Counts, LetterFate};
 
 use job::Streak;
-pub use job::{Job, JobEntry, JobNews, JobRead};
+pub use job::{JOB_BYTES_MAX, Job, JobEntry, JobNews, JobRead};
 use queue::Queue;
 pub use starts::Source;
 

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use domain::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -149,6 +150,13 @@ impl AgeWindow {
     /// How far in the future an event may lie; none when there is no limit.
     pub fn future_max(&self) -> Option<Duration> {
         self.future_max_seconds.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
+    /// Whether a request at `now` may tell of an event at `date`.
+    pub fn holds(&self, date: Timestamp, now: Timestamp) -> bool {
+        let late = self.past_max().is_some_and(|max| now.since(date) > max);
+        let early = self.future_max().is_some_and(|max| date.since(now) > max);
+        !late && !early
     }
 
     /// What happens to an entry outside of the window.

@@ -161,6 +161,17 @@ impl Integration {
         self.extension.age.as_ref()
     }
 
+    /// Whether requests name each entry by its content, so that the destination can tell what it
+    /// has already.
+    pub fn names_entries(&self) -> bool {
+        let prefix = self.batch.as_ref().and_then(|batch| batch.item_prefix.as_ref());
+        let bodies = match &self.body {
+            Body::Templates(templates) => Some(templates.values().map(|body| &body.template)),
+            Body::StandardPayload | Body::StoredEntry => None,
+        };
+        prefix.into_iter().chain(bodies.into_iter().flatten()).any(|template| template.names("delivery.handle"))
+    }
+
     /// How requests to one target follow each other; none when nothing is to be heeded.
     pub fn pace(&self) -> Option<&Pace> {
         self.extension.pace.as_ref()

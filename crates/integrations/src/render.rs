@@ -157,11 +157,11 @@ impl Stamp {
     /// None when the entry is to be skipped.
     pub(crate) fn new(date: Timestamp, moment: Moment, window: Option<&AgeWindow>) -> Option<Self> {
         let late = window.and_then(AgeWindow::past_max).is_some_and(|max| moment.now.since(date) > max);
-        let early = window.and_then(AgeWindow::future_max).is_some_and(|max| date.since(moment.now) > max);
-        if (late || early) && !moment.sends_late && window.is_some_and(|window| window.on_late() == OnLate::Skip) {
+        let outside = window.filter(|window| !window.holds(date, moment.now));
+        if outside.is_some_and(|window| window.on_late() == OnLate::Skip) && !moment.sends_late {
             return None;
         }
-        let mut at = if late || early { moment.now } else { date };
+        let mut at = if outside.is_some() { moment.now } else { date };
         if let Some(not_before) = moment.not_before {
             at = at.max(not_before);
         }

@@ -55,6 +55,7 @@ macro_rules! contract {
                     a_subscription_has_a_bounded_number_of_jobs_that_have_not_ended
                     the_server_makes_a_job_of_the_letters_that_are_there
                     deleting_a_subscription_stops_its_jobs
+                    the_first_entry_from_a_time_on_is_found
                     an_account_whose_only_work_is_a_job_has_work
                 }
                 limits {

@@ -339,9 +339,9 @@ fn remember(
     Ok(())
 }
 
-const SEQUENCE_MAX: Sequence = Sequence((1 << SEQUENCE_BITS) - 1);
+pub(crate) const SEQUENCE_MAX: Sequence = Sequence((1 << SEQUENCE_BITS) - 1);
 
-fn place(no: i64, sequence: Sequence) -> i64 {
+pub(crate) fn place(no: i64, sequence: Sequence) -> i64 {
     // A caller may ask for entries after any number; it must not reach into another account.
     no << SEQUENCE_BITS | sequence.min(SEQUENCE_MAX).0.cast_signed()
 }

@@ -13,6 +13,7 @@ mod jobs;
 mod keyring;
 mod meta;
 mod progress;
+mod receipts;
 mod subscriptions;
 mod tokens;
 mod writer;

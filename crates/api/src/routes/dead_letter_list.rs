@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::{Caller, DeadLetter, DeadLetters, DeadLettersAsked};
+use app::{Caller, DeadLetter, DeadLetters, DeadLettersAsked, LetterFate};
 use axum::{
     Extension, Json,
     extract::{OriginalUri, State},
@@ -30,6 +30,7 @@ pub(crate) async fn handle(
     let limit = query.number("limit", 1..=DeadLettersAsked::LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let asked = DeadLettersAsked {
         before: query.number("before", 1..=u64::MAX)?.map(Sequence),
+        fate: fate(query.text("fate"))?,
         limit: usize::try_from(limit).unwrap_or(DeadLettersAsked::LIMIT_MAX),
         with_entries: query.flag("withEntries")?,
     };
@@ -40,8 +41,9 @@ pub(crate) async fn handle(
 fn representation(subscription: &str, asked: DeadLettersAsked, found: &DeadLetters) -> Value {
     let page = |before: Option<Sequence>| {
         let before = before.map_or_else(String::new, |before| format!("&before={before}"));
+        let fate = asked.fate.map_or_else(String::new, |fate| format!("&fate={}", name(fate)));
         let entries = if asked.with_entries { "&withEntries=true" } else { "" };
-        link(&format!("{subscription}/dead-letters?limit={}{before}{entries}", asked.limit))
+        link(&format!("{subscription}/dead-letters?limit={}{before}{fate}{entries}", asked.limit))
     };
     let mut links = json!({ "parent": link(subscription), "self": page(asked.before) });
     if let Some(last) = found.letters.last().filter(|_| found.has_more) {
@@ -50,9 +52,26 @@ fn representation(subscription: &str, asked: DeadLettersAsked, found: &DeadLette
     json!({ "_links": links, "items": found.letters.iter().map(item).collect::<Vec<_>>() })
 }
 
+fn fate(text: Option<&str>) -> Result<Option<LetterFate>, Problem> {
+    match text {
+        None => Ok(None),
+        Some("dead") => Ok(Some(LetterFate::Dead)),
+        Some("skipped") => Ok(Some(LetterFate::Skipped)),
+        Some(_) => Err(Problem::invalid("the query parameter fate must be dead or skipped")),
+    }
+}
+
+fn name(fate: LetterFate) -> &'static str {
+    match fate {
+        LetterFate::Dead => "dead",
+        LetterFate::Skipped => "skipped",
+    }
+}
+
 fn item(letter: &DeadLetter) -> Value {
     let mut item = json!({
         "sequence": letter.sequence.0,
+        "fate": name(letter.fate),
         "entryId": letter.entry_id.as_str(),
         "reason": { "name": letter.reason.name, "text": letter.reason.text },
         "diedAt": millis(letter.died_at),

@@ -52,12 +52,17 @@ async fn dead_letters_are_listed_in_pages_newest_first() {
     assert_eq!(sequences(&whole), [dead[2], dead[1], dead[0]]);
     let first = &whole["items"][0];
     assert_eq!((&first["entryId"], first.get("entry")), (&json!("id-4"), None));
+    assert_eq!(first["fate"], json!("dead"));
+    for (fate, count) in [("dead", 3), ("skipped", 0)] {
+        let page = app.admin("GET", &format!("{path}/dead-letters?fate={fate}"), Value::Null).await.expect(200).body;
+        assert_eq!(page["items"].as_array().map(Vec::len), Some(count), "{fate}");
+    }
     assert!(first["reason"]["name"].is_string() && first["reason"]["text"].is_string(), "{first}");
     assert_eq!(first["diedAt"], json!(app::testing::ManualClock::START));
     assert_eq!(whole["_links"]["parent"]["href"], json!(path));
     assert_eq!(whole["_links"].get("next"), None);
 
-    let mut next = format!("{path}/dead-letters?limit=2");
+    let mut next = format!("{path}/dead-letters?limit=2&fate=dead");
     let mut pages = Vec::new();
     loop {
         let page = app.admin("GET", &next, Value::Null).await.expect(200).body;
@@ -101,7 +106,7 @@ async fn readers_may_look_at_dead_letters_and_ingest_tokens_may_not() {
 async fn a_wrong_question_about_dead_letters_is_told() {
     let app = TestApp::start().await;
     let path = app.create("splunk", splunk()).await;
-    for query in ["limit=0", "limit=101", "limit=x", "before=0", "before=-1", "withEntries=yes"] {
+    for query in ["limit=0", "limit=101", "limit=x", "before=0", "before=-1", "fate=lost", "withEntries=yes"] {
         app.admin("GET", &format!("{path}/dead-letters?{query}"), Value::Null)
             .await
             .expect_problem(400, "invalid_request");

@@ -7,6 +7,7 @@ mod ingest;
 mod integration_health;
 mod metrics;
 mod records;
+mod replays;
 mod subscriptions;
 mod support;
 mod terraform;

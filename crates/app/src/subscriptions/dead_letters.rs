@@ -1,11 +1,11 @@
-//! Looking at the entries that a destination refused for good.
+//! Looking at the entries that were settled and not delivered, and are kept.
 
 use std::sync::Arc;
 
 use delivery::Reason;
 use domain::{AccountId, Entry, EntryId, Sequence, Timestamp};
 use serde_json::Value;
-use store::StoredDeadLetter;
+use store::{LetterFate, StoredDeadLetter};
 
 use super::parse_id;
 use crate::{Action, App, Caller, Error, access::subscription_resource};
@@ -18,6 +18,8 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024;
 pub struct DeadLettersAsked {
     /// Only those with a smaller sequence.
     pub before: Option<Sequence>,
+    /// Only those with this fate; else all.
+    pub fate: Option<LetterFate>,
     /// The most of them.
     pub limit: usize,
     /// Whether their entries are wanted, too.
@@ -38,11 +40,13 @@ pub struct DeadLetters {
     pub has_more: bool,
 }
 
-/// An entry that a destination refused for good.
+/// An entry that a destination refused for good, or that was passed over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetter {
     /// Its place in the log.
     pub sequence: Sequence,
+    /// What the ledger counts it as.
+    pub fate: LetterFate,
     /// Its id.
     pub entry_id: EntryId,
     /// Why.
@@ -70,7 +74,7 @@ impl App {
         self.integration(key)?;
         let stored = self.stored(caller.account, key, parse_id(id)?).await?;
         let limit = asked.limit.min(DeadLettersAsked::LIMIT_MAX);
-        let page = self.store.dead_letter_page(stored.id, asked.before, None, limit, PAGE_BYTES).await?;
+        let page = self.store.dead_letter_page(stored.id, asked.before, asked.fate, limit, PAGE_BYTES).await?;
         let shown = |letter| shown(stored.account, letter, asked.with_entries);
         Ok(DeadLetters { letters: page.letters.into_iter().map(shown).collect(), has_more: page.has_more })
     }
@@ -90,6 +94,7 @@ fn shown(account: AccountId, stored: StoredDeadLetter, with_entry: bool) -> Dead
     });
     DeadLetter {
         sequence: letter.sequence,
+        fate: letter.fate,
         entry_id: letter.entry_id,
         reason: reason(letter.reason),
         died_at: letter.died_at,

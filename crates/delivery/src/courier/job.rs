@@ -10,7 +10,7 @@ use super::{Courier, Died, Flow, HOLES_MAX, Load, Now, Phase, queue::Queue, star
 use crate::decide::Fate;
 
 /// Bytes of a job's entries that are kept in memory; one more page always fits.
-const JOB_BYTES_MAX: usize = 1024 * 1024;
+pub const JOB_BYTES_MAX: usize = 1024 * 1024;
 
 /// A job in work.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use delivery::{
     DELAY_MAX, Failure, OUTCOMES_MAX, REPLY_BYTES, REPLY_BYTES_PER_ITEM, SLOW, TURN_MAX,
-    courier::{HOLES_MAX, LOADED_BYTES_MAX, UNJOURNALED_MAX},
+    courier::{HOLES_MAX, JOB_BYTES_MAX, LOADED_BYTES_MAX, UNJOURNALED_MAX},
     decide::Schedule,
 };
 
@@ -25,6 +25,8 @@ fn the_page_tells_the_limits_as_they_are() {
         ("jitter", format!("0 to {} %", schedule.jitter_percent_max)),
         ("unsettled entries of a subscription", HOLES_MAX.to_string()),
         ("entries of a subscription in memory", format!("{} MiB", mib(LOADED_BYTES_MAX))),
+        ("entries of a job in memory", format!("{} MiB", mib(JOB_BYTES_MAX))),
+        ("jobs of a subscription that have not ended", store::JOBS_RUNNING_MAX.to_string()),
         ("unwritten outcomes of a subscription", UNJOURNALED_MAX.to_string()),
         ("an outcome waits to be written", format!("{} ms", DELAY_MAX.as_millis())),
         ("outcomes that are written at once", OUTCOMES_MAX.to_string()),

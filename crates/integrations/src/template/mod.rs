@@ -58,6 +58,11 @@ impl Template {
         }
     }
 
+    /// Whether the path stands in the template, wherever that is.
+    pub(crate) fn names(&self, path: &str) -> bool {
+        self.source.contains(path)
+    }
+
     /// Renders the template over `root`. A missing value prints as nothing.
     ///
     /// # Errors

@@ -319,3 +319,9 @@ fn test_messages_are_served_by_every_integration() {
         assert!(String::from_utf8_lossy(&request.body).contains("test message"), "{key}");
     }
 }
+
+#[test]
+fn only_elastic_is_told_the_name_of_each_entry() {
+    let naming: Vec<_> = KEYS.into_iter().filter(|key| built_in(key).names_entries()).collect();
+    assert_eq!(naming, ["elastic"]);
+}

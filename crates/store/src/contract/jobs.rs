@@ -1,6 +1,6 @@
 use domain::{AccountId, JobId, Sequence, SubscriptionId, Timestamp};
 
-use super::bench::{Bench, entry_id, record};
+use super::bench::{Bench, START, entry_id, nameless, record};
 use crate::{
     DeadLetter, Error, JOBS_RUNNING_MAX, Job, JobCounts, JobError, JobKind, JobProgress, JobState, JobWrites,
     JournalWrite, LetterFate, Letters, NewJob, Work,
@@ -182,4 +182,20 @@ pub(super) async fn an_account_whose_only_work_is_a_job_has_work(bench: Bench) {
     bench.journal(account, last, id, None).await;
     let work = bench.store.account_list_work().await.expect("is read");
     assert_eq!(work.iter().map(|work| work.account).collect::<Vec<_>>(), [account]);
+}
+
+pub(super) async fn the_first_entry_from_a_time_on_is_found(bench: Bench) {
+    let [other, account] = [bench.account("a").await, bench.account("b").await];
+    let at = |second: i64| Timestamp::from_millis(START.as_millis() + second * 1_000);
+    for second in [0, 10, 10, 20] {
+        bench.clock.set(at(second));
+        bench.append(account, vec![nameless("{}"), nameless("{}")]).await.expect("is stored");
+        bench.append(other, vec![nameless("{}")]).await.expect("is stored");
+    }
+    for (second, expected) in [(-5, 1), (0, 1), (1, 3), (10, 3), (11, 7), (20, 7), (21, 9)] {
+        let found = bench.store.entry_first_received(account, at(second)).await.expect("is read");
+        assert_eq!(found, Sequence(expected), "{second}");
+    }
+    let empty = bench.account("c").await;
+    assert_eq!(bench.store.entry_first_received(empty, at(0)).await.expect("is read"), Sequence(1));
 }

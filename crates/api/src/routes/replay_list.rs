@@ -1,0 +1,44 @@
+//! `GET /api/v2/integrations/{key}/{id}/replays`
+
+use std::sync::Arc;
+
+use app::{Caller, JOBS_LIMIT_MAX};
+use axum::{
+    Extension, Json,
+    extract::{OriginalUri, State},
+};
+use serde_json::{Value, json};
+
+use super::KeyAndId;
+use crate::{
+    Shared,
+    problem::Problem,
+    query::Query,
+    representation::{job, link, list_href},
+};
+
+const LIMIT_DEFAULT: u64 = 20;
+
+pub(crate) async fn handle(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    KeyAndId(key, id): KeyAndId,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Value>, Problem> {
+    let query = Query::of(&uri);
+    let limit = query.number("limit", 1..=JOBS_LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
+    let before = query.text("before");
+    let limit = usize::try_from(limit).unwrap_or(JOBS_LIMIT_MAX);
+    let found = shared.app.job_list(&caller, &key, &id, before, limit).await?;
+    let subscription = format!("{}/{id}", list_href(&key));
+    let page = |before: Option<&str>| {
+        let before = before.map_or_else(String::new, |before| format!("&before={before}"));
+        link(&format!("{subscription}/replays?limit={limit}{before}"))
+    };
+    let mut links = json!({ "parent": link(&subscription), "self": page(before) });
+    if let Some(last) = found.jobs.last().filter(|_| found.has_more) {
+        links["next"] = page(Some(&last.id.to_string()));
+    }
+    let items: Vec<_> = found.jobs.iter().map(|one| job::job(&subscription, one)).collect();
+    Ok(Json(json!({ "_links": links, "items": items })))
+}
