@@ -1,5 +1,6 @@
 //! Replays and redeliveries: stored, sent behind the log, over restarts, and stopped.
 
+use delivery::{State, Status};
 use domain::{EntryDraft, JobId, Sequence};
 use serde_json::json;
 use store::{Job, JobState, LetterFate, Letters, NewJob, Subscription, Work};
@@ -146,6 +147,48 @@ async fn a_replay_waits_while_the_subscription_is_off_and_for_its_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_fails_holds_the_subscription_and_goes_on_by_itself() {
+    for failure in [503, 401] {
+        let (data, server) = (data(), Server::start().await);
+        let process = Process::started(data.path()).await;
+        let made = process.subscribe("single", "proj/web", &server.url("/hook")).await;
+        let sent = process.append_many(3).await;
+        server.wait_for_taken(&sent).await;
+        process.wait_until_caught_up(made.id).await;
+        server.always(Answer::status(failure));
+        let job = process.make_job(&made, replay(sent[0], sent[2])).await;
+        let is_stopped = |state: &State| matches!(state, State::Holding { .. } | State::Suspended { .. });
+        process.wait_for_status(made.id, |status| is_stopped(&status.state)).await;
+        // Nothing of the log could probe, and yet it recovers.
+        server.wait_for(3 + 8).await;
+        server.always(Answer::status(200));
+        assert_eq!(process.wait_until_done(&made, job.id).await, (3, 0, 0, 0), "{failure}");
+        process.wait_for_status(made.id, |status| status.state == State::Flowing).await;
+        process.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_to_an_ordered_target_keeps_order_and_distance() {
+    let (data, server) = (data(), Server::start().await);
+    let process = Process::started(data.path()).await;
+    let made = process.subscribe("paced", "proj/web", &server.url("/hook")).await;
+    let sent = process.append_many(3).await;
+    server.wait_for_taken(&sent).await;
+    process.wait_until_caught_up(made.id).await;
+    let job = process.make_job(&made, replay(sent[0], sent[2])).await;
+    assert_eq!(process.wait_until_done(&made, job.id).await, (3, 0, 0, 0));
+    let received = server.received();
+    let replayed: Vec<_> = received[3..].iter().flat_map(crate::server::Received::sequences).collect();
+    assert_eq!(replayed, sent);
+    for pair in received.windows(2) {
+        let apart = pair[1].at - pair[0].at;
+        assert!(apart >= std::time::Duration::from_millis(45), "{apart:?}");
+    }
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_replay_sends_nothing_more_and_lets_the_next_one_begin() {
     let (data, server) = (data(), Server::start().await);
     let process = Process::started(data.path()).await;
@@ -216,7 +259,7 @@ async fn after_ten_refusals_in_a_row_their_dead_letters_are_retried_once() {
     process.wait_until_caught_up(made.id).await;
     server.always(Answer::status(422));
     wanted.extend(process.append_many(12).await);
-    let is_suspended = |status: &delivery::Status| matches!(status.state, delivery::State::Suspended { .. });
+    let is_suspended = |status: &Status| matches!(status.state, State::Suspended { .. });
     process.wait_for_status(made.id, is_suspended).await;
     server.always(Answer::status(200));
     server.wait_for_taken(&wanted).await;
