@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::Random;
 use crate::{
-    courier::{Load, Results, Sent},
+    courier::{Load, Results, Sent, Source},
     outcome::{Outcome, Reason},
 };
 
@@ -73,7 +73,7 @@ impl Destination {
     pub(super) fn answer(&mut self, load: &Load, random: &mut Random) -> Reply {
         let hangs = random.one_in(10);
         let after = Duration::from_millis(if hangs { 30_000 } else { random.below(200) + 1 });
-        let own: Vec<_> = load.entries.iter().map(|_| random.one_in(40).then_some(Outcome::Nothing)).collect();
+        let own: Vec<_> = load.entries.iter().map(|_| own(load, random)).collect();
         let sent: Vec<u64> =
             load.entries.iter().zip(&own).filter(|(_, own)| own.is_none()).map(|(entry, _)| entry.sequence.0).collect();
         let sent = match self.mood {
@@ -108,6 +108,16 @@ impl Destination {
                 Outcome::Accepted
             }
         }
+    }
+}
+
+/// What comes of an entry that is no part of the request. A job skips none, so that its counts
+/// show what it has lost.
+fn own(load: &Load, random: &mut Random) -> Option<Outcome> {
+    match random.below(80) {
+        0 => Some(Outcome::Nothing),
+        1..6 if load.source == Source::Log => Some(Outcome::Skipped(reason())),
+        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ use domain::{AccountId, Entry, EntryId, JobId, Sequence, SubscriptionId, Timesta
 use integrations::{BatchLimits, Catalogue, Integration};
 use policy::Policy;
 use serde_json::json;
-use store::{Counts, Job, JobState, JournalWrite, Progress};
+use store::{Counts, Job, JobState, JournalWrite, LetterFate, Progress};
 
 use super::{Random, destination::Destination};
 use crate::{
@@ -38,17 +38,16 @@ struct Row {
     not_before: Duration,
     /// Up to here the position was checked.
     checked: u64,
-    /// Dead letters that are written down, and the jobs that have claimed them.
-    letters: BTreeMap<u64, Option<JobId>>,
+    /// Letters that are written down, and the jobs that have claimed them.
+    letters: BTreeMap<u64, (LetterFate, Option<JobId>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Delivered,
     Dead,
+    Skipped,
     Nothing,
-    /// It was dead before.
-    Redelivered,
 }
 
 /// What one subscription is beside the database.
@@ -56,9 +55,10 @@ struct Side {
     destination: Destination,
     /// Remainders of sequences by three that some revision wanted not.
     unwanted: [bool; 3],
-    /// The fates as the process knows them, in the order in which they came.
+    /// The fates as the process knows them, in the order in which they came; a redelivery brings
+    /// another one.
     fates: Vec<(u64, Fate)>,
-    /// Where they stand among them.
+    /// Where the first one of each sequence stands among them.
     places: HashMap<u64, usize>,
 }
 
@@ -151,8 +151,8 @@ impl World {
             86..91 => self.change_mood(),
             91..94 => self.edit()?,
             94..95 => self.crash()?,
-            97..98 => self.make_job(),
-            98..99 => self.stop_job(),
+            97..99 => self.make_job(),
+            99..100 if self.random.one_in(2) => self.stop_job(),
             95..96 if self.rows.len() < 5 => self.subscribe(),
             96..97 => {
                 self.wall_ahead += i64::try_from(self.random.below(20_000_000)).unwrap() - 10_000_000;
@@ -208,16 +208,15 @@ impl World {
             if settled != last {
                 return Err(format!("{id} stands at {settled} of {last}"));
             }
-            let count = |fate| side.fates.iter().filter(|(_, other)| *other == fate).count() as u64;
-            let redelivered = count(Fate::Redelivered);
-            let (delivered, dead) = (count(Fate::Delivered) + redelivered, count(Fate::Dead) - redelivered);
-            let expected = Counts { delivered, skipped: 0, dead };
+            let newest: HashMap<u64, Fate> = side.fates.iter().copied().collect();
+            let count = |fate| newest.values().filter(|other| **other == fate).count() as u64;
+            let expected =
+                Counts { delivered: count(Fate::Delivered), skipped: count(Fate::Skipped), dead: count(Fate::Dead) };
             if row.progress.counts != expected {
                 return Err(format!("{id} counts {:?} and had {expected:?}", row.progress.counts));
             }
             for (sequence, fate) in &side.fates {
-                if matches!(fate, Fate::Delivered | Fate::Redelivered) && !side.destination.accepted.contains(sequence)
-                {
+                if *fate == Fate::Delivered && !side.destination.accepted.contains(sequence) {
                     return Err(format!("{id}: {sequence} counts as delivered and never was"));
                 }
             }
@@ -390,11 +389,8 @@ impl World {
             // A wait by the wall clock is as good as that clock.
             row.not_before = if self.wall_jumped { Duration::ZERO } else { row.not_before };
             let side = self.sides.get_mut(id).expect("is there");
-            for (sequence, fate) in side.fates.drain(row.fates..) {
-                if fate != Fate::Redelivered {
-                    side.places.remove(&sequence);
-                }
-            }
+            side.fates.truncate(row.fates);
+            side.places.retain(|_, place| *place < row.fates);
             side.destination.not_before = row.not_before;
         }
         self.wall_jumped = false;
@@ -432,13 +428,15 @@ impl World {
         for (id, progress) in write.progress {
             let row = self.rows.get_mut(&id).expect("is there");
             let letters = write.dead.iter().filter(|letter| letter.subscription == id);
-            row.letters.extend(letters.map(|letter| (letter.sequence.0, None)));
+            row.letters.extend(letters.map(|letter| (letter.sequence.0, (letter.fate, None))));
             for (_, sequence) in write.jobs.delivered.iter().filter(|(of, _)| *of == id) {
                 row.letters.remove(&sequence.0);
             }
-            let (dead, letters) = (progress.counts.dead, row.letters.len());
-            if letters as u64 != dead {
-                return Err(format!("{id} counts {dead} dead and has {letters} letters"));
+            let letters = |fate| row.letters.values().filter(|(other, _)| *other == fate).count() as u64;
+            let letters = (letters(LetterFate::Dead), letters(LetterFate::Skipped));
+            let counts = (progress.counts.dead, progress.counts.skipped);
+            if letters != counts {
+                return Err(format!("{id} counts {counts:?} dead and skipped and has {letters:?} letters"));
             }
             row.progress = progress;
             (row.fates, row.not_before) = fates.remove(&id).expect("was taken");

@@ -40,7 +40,10 @@ impl World {
         let job = self.next_job_id();
         let letters = &mut self.rows.get_mut(&id).expect("is there").letters;
         let mut claimed = Vec::new();
-        for (sequence, of) in letters.iter_mut().filter(|(sequence, of)| of.is_none() && chosen.contains(sequence)) {
+        for (sequence, (_, of)) in letters.iter_mut().filter(|(_, (_, of))| of.is_none()) {
+            if !chosen.contains(sequence) {
+                continue;
+            }
             *of = Some(job);
             claimed.push(*sequence);
         }
@@ -102,7 +105,7 @@ impl World {
 
     fn release(&mut self, job: JobId) {
         for row in self.rows.values_mut() {
-            row.letters.values_mut().filter(|of| **of == Some(job)).for_each(|of| *of = None);
+            row.letters.values_mut().filter(|(_, of)| *of == Some(job)).for_each(|(_, of)| *of = None);
         }
     }
 
@@ -158,10 +161,12 @@ impl World {
             (JobKind::Redelivery, asked) => {
                 let count = usize::try_from(self.random.below(most as u64)).unwrap() + 1;
                 let letters = &self.rows[&lane.id].letters;
-                let claimed = letters.range(after.0 + 1..).filter(|(_, of)| **of == Some(id)).take(count);
+                let claimed = letters.range(after.0 + 1..).filter(|(_, (_, of))| *of == Some(id)).take(count);
                 let copy = |sequence: u64| Arc::clone(&self.log[usize::try_from(sequence).unwrap() - 1]);
-                let item =
-                    |(sequence, _): (&u64, _)| JobEntry { entry: copy(*sequence), letter: Some(LetterFate::Dead) };
+                let item = |(sequence, (fate, _)): (&u64, &(LetterFate, _))| JobEntry {
+                    entry: copy(*sequence),
+                    letter: Some(*fate),
+                };
                 (asked, claimed.map(item).collect())
             }
         };
@@ -184,7 +189,7 @@ impl World {
                 return Err(format!("not each entry of the job has its count: {job:?}"));
             }
         }
-        if let Some((id, _)) = self.rows.iter().find(|(_, row)| row.letters.values().any(Option::is_some)) {
+        if let Some((id, _)) = self.rows.iter().find(|(_, row)| row.letters.values().any(|(_, of)| of.is_some())) {
             return Err(format!("{id} has letters that no job will let go"));
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::JobState;
+use store::{JobState, LetterFate};
 
 use super::{Fate, Flight, Read, Reader, World};
 use crate::{
@@ -92,18 +92,21 @@ impl World {
         let before = of_job(&state);
         let jitter = Jitter(u32::try_from(self.random.below(1_001)).unwrap());
         let died = state.courier.finish(&load, results, clocks, &Schedule::default(), jitter);
-        let dead: Vec<_> = died.iter().map(|died| died.entry.sequence.0).collect();
+        let dead: Vec<_> =
+            died.iter().filter(|died| died.fate == LetterFate::Dead).map(|died| died.entry.sequence.0).collect();
         state.dead.extend(died.iter().map(|died| dead_letter(&lane, died, clocks.wall)));
         if load.source != Source::Log && of_job(&state) - before != accepted.len() as u64 {
             return Err(format!("{}: a job counts other than the {accepted:?} that were accepted", lane.id));
         }
         if load.redelivers() {
-            side.fates.extend(accepted.into_iter().map(|sequence| (sequence, Fate::Redelivered)));
+            side.fates.extend(accepted.into_iter().map(|sequence| (sequence, Fate::Delivered)));
+            side.fates.extend(dead.iter().map(|sequence| (*sequence, Fate::Dead)));
         }
         for (entry, own) in load.entries.iter().zip(own).filter(|_| load.source == Source::Log) {
             let fate = match own {
                 _ if state.courier.holds(entry.sequence) => continue,
                 _ if dead.contains(&entry.sequence.0) => Fate::Dead,
+                Some(Outcome::Skipped(_)) => Fate::Skipped,
                 Some(_) => Fate::Nothing,
                 None => Fate::Delivered,
             };
