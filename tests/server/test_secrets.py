@@ -120,6 +120,11 @@ def test_no_canary_is_in_logs_files_answers_or_other_destinations(server, receiv
         assert call("GET", f"/api/v2/integrations/{key}").status_code == 200
         shown = call("GET", f"/api/v2/integrations/{key}/{one['_id']}").json()
         assert shown["_status"]["errors"], "the answer that repeats the secret is among the errors"
+        attempts = call("GET", f"/api/v2/integrations/{key}/{one['_id']}/attempts?outcome=failed").json()["items"]
+        assert attempts[-1]["statusCode"] == 401, attempts
+    # Of a host that no config can choose the answer is shown, without the secret that it repeats.
+    assert any("[hidden]" in text for what, _, text, _ in call.answers if "/attempts" in what)
+    assert call("GET", "/metrics").status_code == 200
     call("DELETE", f"/api/v2/integrations/dynatrace/{created['dynatrace']['_id']}")
     call("GET", "/readyz")
     server.until_settled(watcher)

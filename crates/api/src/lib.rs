@@ -27,6 +27,7 @@ use domain::Clock;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use routes::attempt_list;
 use routes::{
     dead_letter_list, entries_ingest, health, integration_health, metrics, subscription_create, subscription_delete,
     subscription_get,
@@ -69,6 +70,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
             "/api/v2/integrations/{key}/{id}",
             get(subscription_get::handle).patch(subscription_update::handle).delete(subscription_delete::handle),
         )
+        .route("/api/v2/integrations/{key}/{id}/attempts", get(attempt_list::handle))
         .route("/api/v2/integrations/{key}/{id}/dead-letters", get(dead_letter_list::handle))
         .route("/api/v2/integrations/{key}/{id}/dead-letters/redeliver", post(dead_letter_redeliver::handle))
         .route("/api/v2/integrations/{key}/{id}/replays", post(replay_create::handle).get(replay_list::handle))

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use domain::Timestamp;
+
 use crate::problem::Problem;
 
 /// The query of a request. Of a parameter that comes twice the first counts.
@@ -37,9 +39,43 @@ impl<'a> Query<'a> {
         self.get(name)
     }
 
+    /// A time, as milliseconds since 1970 or after RFC 3339.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let time = percent_decoded(text).as_deref().and_then(Timestamp::parse);
+        time.map(Some).ok_or_else(|| {
+            let example = "2026-09-21T14:13:20Z, with a + written as %2B";
+            let forms = format!("in milliseconds since 1970, or as in {example}");
+            Problem::invalid(format!("the query parameter {name} must be a time {forms}"))
+        })
+    }
+
+    /// One of some words; gives back its place among them.
+    pub(crate) fn choice(&self, name: &str, words: &[&str]) -> Result<Option<usize>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let place = words.iter().position(|word| *word == text);
+        place
+            .map(Some)
+            .ok_or_else(|| Problem::invalid(format!("the query parameter {name} must be one of {}", words.join(", "))))
+    }
+
     fn get(&self, name: &str) -> Option<&'a str> {
         self.0.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
+}
+
+/// Text in which some bytes are written as `%` and two hex digits; `None` when it is not UTF-8.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digit = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let pair = digit(0).zip(digit(1)).filter(|_| *first == b'%');
+        let escaped = pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -56,6 +92,25 @@ mod tests {
         {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn times_are_milliseconds_or_dates_with_an_offset() {
+        let read = |query: &str| Query(query).time("after").ok().map(|time| time.map(domain::Timestamp::as_millis));
+        assert_eq!(read(""), Some(None));
+        for same in ["1790000000000", "2026-09-21T14:13:20Z", "2026-09-21T16%3A13%3A20%2B02%3a00"] {
+            assert_eq!(read(&format!("after={same}")), Some(Some(1_790_000_000_000)), "{same}");
+        }
+        for bad in ["", "x", "-1", "%", "%2", "%ff", "2026-09-21", "2026-09-21T14:13:20", "99999999999999999999"] {
+            assert_eq!(read(&format!("after={bad}")), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn choices_are_the_words_as_they_are() {
+        let read = |query| Query(query).choice("outcome", &["a", "b"]).ok();
+        assert_eq!([read(""), read("outcome=a"), read("outcome=b")], [Some(None), Some(Some(0)), Some(Some(1))]);
+        assert_eq!([read("outcome=A"), read("outcome=")], [None, None]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One operation per file: take the request apart, call the use case, map what comes back.
 
+pub(crate) mod attempt_list;
 pub(crate) mod dead_letter_list;
 pub(crate) mod dead_letter_redeliver;
 pub(crate) mod entries_ingest;

@@ -22,7 +22,8 @@ use integrations::Catalogue;
 use store::{Keyring, Store};
 
 pub use access::{Action, Caller, Grant};
-pub use delivery::{Failure, Outcome, Reason, State, Status, TestRequest, TestResult};
+pub use delivery::attempts::{Attempt, Evidence, Follows, Run};
+pub use delivery::{Failure, Outcome, OutcomeKind, Reason, State, Status, TestRequest, TestResult};
 pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, Format, Ingested};
 pub use integrations::OnLate;
@@ -30,8 +31,8 @@ pub use readiness::Readiness;
 pub use settings::Settings;
 pub use store::{AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate};
 pub use subscriptions::{
-    COUNTED_MAX, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX, Replayed, SEQUENCES_MAX,
-    Subscription,
+    Attempts, AttemptsAsked, COUNTED_MAX, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX,
+    NumberedAttempt, OutcomeAsked, Replayed, SEQUENCES_MAX, Subscription,
 };
 
 /// The account that the first start makes.

@@ -1,6 +1,8 @@
 //! The figures of the whole server as Prometheus reads them.
 
+mod attempts;
 mod process;
+mod subscriptions;
 mod text;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -15,7 +17,7 @@ use text::{Kind, Text};
 impl App {
     /// The figures of the server in the text format of Prometheus, version 0.0.4. They tell of
     /// all accounts together, so only tokens of the account `default` may see them. Labels are
-    /// integration keys, states, outcomes and reasons.
+    /// integration keys, states, outcomes, reasons, and the ids of some subscriptions.
     ///
     /// # Errors
     /// [`Error::Forbidden`], or what the store says.
@@ -25,19 +27,22 @@ impl App {
         if default.is_none_or(|default| default.id != caller.account) {
             return Err(Error::Forbidden { action: Action::ViewMetrics, resource: "the whole server".to_owned() });
         }
-        let engine = self.engine.figures();
+        let engine = self.engine.figures(self.settings.metrics_subscriptions_max);
         let ages = self.oldest_unsettled(&engine).await?;
+        let ages_of_subscriptions = self.ages_of_subscriptions(&engine).await?;
         let counts = self.store.subscription_counts().await?;
         let mut text = Text::default();
         process::write(&mut text);
         self.write_ingest(&mut text);
         write_engine(&mut text, &engine);
         write_integrations(&mut text, &engine.integrations);
+        attempts::write(&mut text, &engine.integrations);
         text.family("auditcast_oldest_unsettled_seconds", Kind::Gauge, "Age of the oldest entry without a fate.");
         for (key, age) in ages {
             text.sample("auditcast_oldest_unsettled_seconds", &[("integration", key)], age.as_secs_f64());
         }
         write_states(&mut text, &counts, &engine.integrations);
+        subscriptions::write(&mut text, &engine, &ages_of_subscriptions);
         Ok(text.finish())
     }
 

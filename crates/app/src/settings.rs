@@ -25,6 +25,8 @@ pub struct Settings {
     pub statements_max_bytes: usize,
     /// The most operations in one JSON Patch.
     pub patch_max_operations: usize,
+    /// How many subscriptions the metrics tell of one by one.
+    pub metrics_subscriptions_max: usize,
 }
 
 impl Settings {
@@ -42,6 +44,7 @@ impl Settings {
             config_max_bytes: 64 * 1024,
             statements_max_bytes: 256 * 1024,
             patch_max_operations: 100,
+            metrics_subscriptions_max: 500,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Subscriptions: create, list, get, update, delete.
 
+mod attempts;
 mod dead_letters;
 mod edit;
 mod form;
@@ -20,6 +21,7 @@ use store::NewSubscription;
 use tokio::sync::Mutex;
 
 use crate::{Action, App, Caller, Error, access::subscription_resource};
+pub use attempts::{Attempts, AttemptsAsked, NumberedAttempt, OutcomeAsked};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersAsked};
 use form::Form;
 pub use health::Health;

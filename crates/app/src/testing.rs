@@ -119,6 +119,8 @@ impl Server {
             permits: 8,
             public_url: "https://audit.test".to_owned(),
             default_account: Some(account.id),
+            attempts_kept: Duration::from_secs(30 * 86_400),
+            attempts_kept_max: 100_000,
         };
         let engine = Engine::new(
             store.clone(),

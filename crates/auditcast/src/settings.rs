@@ -42,6 +42,8 @@ pub struct Settings {
     pub disk_free_min_bytes: u64,
     /// How long requests in flight may go on after a SIGTERM.
     pub shutdown: Duration,
+    /// How many subscriptions the metrics tell of one by one.
+    pub metrics_subscriptions_max: usize,
     /// How logs are written.
     pub log_format: LogFormat,
     /// The least level that is logged.
@@ -179,6 +181,10 @@ pub struct DeliverySettings {
     pub retry_after_max: Duration,
     /// The most that is added to a wait, in percent of it.
     pub jitter_percent: u32,
+    /// How long attempts are kept.
+    pub attempts_kept: Duration,
+    /// How many attempts of one subscription are kept.
+    pub attempts_kept_max: u64,
 }
 
 /// Where the client really connects for a host and port. The checks of name and certificate stay.
@@ -263,6 +269,7 @@ fn build(layers: &mut Layers) -> Settings {
         master_key_file: layers.read_optional("master_key_file", values::path),
         disk_free_min_bytes: layers.number("disk_free_min_bytes"),
         shutdown: layers.seconds("shutdown_seconds"),
+        metrics_subscriptions_max: layers.size("metrics_subscriptions_max"),
         log_format: layers.read("log_format", values::log_format),
         log_level: layers.read("log_level", values::log_level),
         http: HttpSettings {
@@ -302,6 +309,8 @@ fn delivery(layers: &mut Layers) -> DeliverySettings {
         failures_max: layers.count("delivery_failures_max"),
         retry_after_max: layers.seconds("delivery_retry_after_max_seconds"),
         jitter_percent: layers.count("delivery_jitter_percent"),
+        attempts_kept: layers.days("attempts_kept_days"),
+        attempts_kept_max: layers.number("attempts_kept_max"),
     }
 }
 

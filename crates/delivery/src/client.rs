@@ -29,8 +29,9 @@ use hyper_util::{
 use integrations::{HttpRequest, Reason};
 use rustls_pki_types::CertificateDer;
 
-pub use connect::{ConnectError, ConnectTo};
+pub use connect::{ConnectError, ConnectTo, Peer};
 pub use guard::AddressGuard;
+pub(crate) use guard::is_public;
 
 use crate::outcome::Outcome;
 use connect::{Answered, Connector};
@@ -73,6 +74,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Whether there was more of it, or it broke off.
     pub truncated: bool,
+    /// Who sent it.
+    pub peer: Option<Peer>,
     /// From the start of the request to the end of its answer.
     pub took: Duration,
 }
@@ -222,6 +225,7 @@ impl Client {
         if let Some(answered) = response.extensions().get::<Answered>() {
             answered.set();
         }
+        let peer = response.extensions().get::<Peer>().copied();
         let (head, body) = response.into_parts();
         let headers = head
             .headers
@@ -232,7 +236,7 @@ impl Client {
         let left = self.settings.request_timeout.saturating_sub(self.clock.monotonic().saturating_sub(started));
         let whole = tokio::time::timeout(left, read_body(body, &mut read, body_bytes_max)).await;
         let truncated = !whole.unwrap_or(false);
-        Ok(Answer { status: head.status.as_u16(), headers, body: read, truncated, took: Duration::ZERO })
+        Ok(Answer { status: head.status.as_u16(), headers, body: read, truncated, peer, took: Duration::ZERO })
     }
 }
 

@@ -5,6 +5,7 @@
 //! the position is where the first hole begins. Deliberately absent: sending, the log, locks.
 
 mod detail;
+mod follows;
 mod job;
 mod queue;
 mod results;

@@ -2,11 +2,15 @@
 
 pub(crate) mod attempt;
 mod change;
+pub(crate) mod counters;
 mod due;
 pub(crate) mod figures;
+mod forget;
 mod jobs;
 mod read_ahead;
+mod record;
 mod test_send;
+pub(crate) mod worst;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -37,6 +41,7 @@ use crate::{
     status::{State, Status},
 };
 pub use attempt::SLOW;
+use counters::AllCounters;
 use due::DueQueue;
 pub use test_send::{TURN_MAX, TestRequest, TestResult};
 
@@ -53,6 +58,10 @@ pub struct EngineSettings {
     pub public_url: String,
     /// The account that may reach the ranges that the operator allows.
     pub default_account: Option<AccountId>,
+    /// How long attempts are kept.
+    pub attempts_kept: Duration,
+    /// How many attempts of one subscription are kept.
+    pub attempts_kept_max: u64,
 }
 
 /// How the engine fares as a whole.
@@ -80,6 +89,7 @@ pub(crate) struct Inner {
     pub(crate) journal: Journal,
     pub(crate) permits: Permits,
     pub(crate) targets: Targets,
+    counters: AllCounters,
     accounts: Mutex<HashMap<AccountId, Arc<tokio::sync::OnceCell<Arc<Account>>>>>,
     due: DueQueue,
     tasks: TaskTracker,
@@ -116,6 +126,7 @@ impl Engine {
             settings,
             journal: Journal::new(),
             targets: Targets::default(),
+            counters: AllCounters::default(),
             accounts: Mutex::default(),
             due: DueQueue::default(),
             tasks: TaskTracker::new(),
@@ -161,6 +172,8 @@ impl Engine {
         });
         let engine = Arc::clone(&self.inner);
         runtime.spawn(async move { due::run(&engine).await });
+        let engine = Arc::clone(&self.inner);
+        runtime.spawn(async move { forget::run(&engine).await });
         let engine = Arc::clone(&self.inner);
         runtime.spawn(async move {
             engine.pump_loaded();
@@ -297,6 +310,7 @@ impl Inner {
                         progress,
                         dead: Vec::new(),
                         jobs: store::JobWrites::default(),
+                        attempts: Vec::new(),
                     };
                     self.store.journal_write(vec![write]).await?;
                 }
@@ -329,6 +343,7 @@ impl Inner {
             config: subscription.edit.config.clone(),
             batch: integration.batch(&serde_json::Map::new()),
             host: std::sync::OnceLock::new(),
+            counters: self.counters.of(integration.key()),
         };
         // A configuration that does not open suspends the subscription at its first attempt.
         if let Ok(open) = OpenConfig::open(&*self.keys, subscription.account, subscription.id, &spec) {

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     account::Account,
+    attempts::Unwritten,
     courier::{Job, JobNews, Mark},
     engine::figures::Tallies,
     lane::{Lane, Mode},
@@ -47,6 +48,7 @@ pub(crate) struct Taken {
     lanes: Vec<TakenLane>,
 }
 
+/// What one write has taken of one lane.
 struct TakenLane {
     lane: Arc<Lane>,
     mark: Mark,
@@ -54,6 +56,7 @@ struct TakenLane {
     news: JobNews,
     /// The job whose end is in the write.
     ended_job: Option<JobId>,
+    attempts: Unwritten,
 }
 
 impl Journal {
@@ -157,11 +160,13 @@ impl Taken {
     /// The write failed: all of it is to be written again.
     pub(crate) fn give_back(self) {
         let mut state = self.account.lock();
-        for TakenLane { lane, mut dead, news, .. } in self.lanes {
+        for TakenLane { lane, mut dead, news, attempts, .. } in self.lanes {
             let mut lane_state = lane.lock();
             lane_state.courier.give_back_job_news(news);
             dead.append(&mut lane_state.dead);
             lane_state.dead = dead;
+            let dropped = lane_state.attempts.give_back(attempts);
+            lane_state.spec.counters.count_unrecorded(dropped);
             drop(lane_state);
             state.soil(&lane);
         }
@@ -194,6 +199,7 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         progress: Vec::with_capacity(dirty.len()),
         dead: Vec::new(),
         jobs: JobWrites::default(),
+        attempts: Vec::new(),
     };
     let mut lanes = Vec::with_capacity(dirty.len());
     for lane in dirty.into_values() {
@@ -213,10 +219,13 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         write.jobs.progress.extend(lane_state.courier.job_progress());
         let has_ended = lane_state.courier.job_has_ended();
         let ended_job = lane_state.courier.job().filter(|_| has_ended).map(Job::id);
+        let attempts = std::mem::take(&mut lane_state.attempts);
         let mark = lane_state.courier.mark();
         drop(lane_state);
-        lanes.push(TakenLane { lane, mark, dead, news, ended_job });
+        lanes.push(TakenLane { lane, mark, dead, news, ended_job, attempts });
     }
     drop(state);
+    // Packed without a lock: nobody has to wait for what only people read.
+    write.attempts = lanes.iter().filter_map(|taken| taken.attempts.write(taken.lane.id)).collect();
     (write, Taken { account, lanes })
 }

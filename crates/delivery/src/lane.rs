@@ -12,8 +12,9 @@ use policy::Policy;
 use store::DeadLetter;
 
 use crate::{
+    attempts::Unwritten,
     courier::{Courier, Flow, JobEntry, JobRead, Load, Pacing},
-    engine::figures::Tally,
+    engine::{counters::AttemptCounters, figures::Tally},
 };
 
 /// What a request needs to know of its subscription, as one revision has it.
@@ -27,6 +28,8 @@ pub(crate) struct Spec {
     pub(crate) batch: BatchLimits,
     /// Scheme, host and port of its requests, once one was made.
     pub(crate) host: OnceLock<String>,
+    /// Counts its attempts, together with those of all subscriptions to its integration.
+    pub(crate) counters: Arc<AttemptCounters>,
 }
 
 impl Spec {
@@ -80,6 +83,8 @@ pub(crate) struct LaneState {
     pub(crate) jobs_changed: bool,
     /// Dead letters that are counted in the courier's progress and not yet written down.
     pub(crate) dead: Vec<DeadLetter>,
+    /// Attempts that are not yet written down.
+    pub(crate) attempts: Unwritten,
     /// What the figures have of it.
     pub(crate) counted: Tally,
 }
@@ -97,6 +102,7 @@ impl Lane {
             job_reading: false,
             jobs_changed: false,
             dead: Vec::new(),
+            attempts: Unwritten::default(),
         };
         Self { account, id, job_turn: tokio::sync::Mutex::default(), state: Mutex::new(state) }
     }

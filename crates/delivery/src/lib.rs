@@ -5,6 +5,7 @@
 //! Deliberately absent: a queue beside the log, order between subscriptions, SQL.
 
 mod account;
+pub mod attempts;
 pub mod client;
 pub mod courier;
 pub mod decide;
@@ -19,9 +20,11 @@ mod send;
 mod simulation;
 mod status;
 
+pub use engine::counters::{AttemptFigures, DURATION_BOUNDS};
 pub use engine::figures::{EngineFigures, IntegrationFigures, Tally};
+pub use engine::worst::SubscriptionFigures;
 pub use engine::{Engine, EngineHealth, EngineSettings, SLOW, TURN_MAX, TestRequest, TestResult};
 pub use journal::{DELAY_MAX, OUTCOMES_MAX};
-pub use outcome::{Outcome, Reason};
+pub use outcome::{Outcome, OutcomeKind, Reason};
 pub use send::{REPLY_BYTES, REPLY_BYTES_PER_ITEM};
 pub use status::{Failure, State, Status};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 pub use integrations::Reason;
 use integrations::Verdict;
+use serde::{Deserialize, Serialize};
 
 /// The one taxonomy of outcomes. Its meaning: docs/delivery.md.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,72 @@ pub enum Outcome {
     },
 }
 
+/// The outcomes without what they carry, by the names of docs/delivery.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OutcomeKind {
+    /// See [`Outcome::Accepted`].
+    Accepted,
+    /// See [`Outcome::Nothing`].
+    Nothing,
+    /// See [`Outcome::Skipped`].
+    Skipped,
+    /// See [`Outcome::Unrenderable`].
+    Unrenderable,
+    /// See [`Outcome::Refused`].
+    Refused,
+    /// See [`Outcome::Misconfigured`].
+    Misconfigured,
+    /// See [`Outcome::Throttled`].
+    Throttled,
+    /// See [`Outcome::Unavailable`].
+    Unavailable,
+}
+
+impl OutcomeKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Accepted,
+        Self::Nothing,
+        Self::Skipped,
+        Self::Unrenderable,
+        Self::Refused,
+        Self::Misconfigured,
+        Self::Throttled,
+        Self::Unavailable,
+    ];
+
+    /// The name that users see.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Nothing => "nothing",
+            Self::Skipped => "skipped",
+            Self::Unrenderable => "unrenderable",
+            Self::Refused => "refused",
+            Self::Misconfigured => "misconfigured",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 impl Outcome {
+    /// The same without what it carries.
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Accepted => OutcomeKind::Accepted,
+            Self::Nothing => OutcomeKind::Nothing,
+            Self::Skipped(_) => OutcomeKind::Skipped,
+            Self::Unrenderable(_) => OutcomeKind::Unrenderable,
+            Self::Refused(_) => OutcomeKind::Refused,
+            Self::Misconfigured(_) => OutcomeKind::Misconfigured,
+            Self::Throttled { .. } => OutcomeKind::Throttled,
+            // An answer that says nothing of the only message of its request cannot be understood.
+            Self::Unavailable(_) | Self::Undecided { .. } => OutcomeKind::Unavailable,
+        }
+    }
+
     /// Why it was not accepted, if it was not.
     pub fn reason(&self) -> Option<&Reason> {
         match self {

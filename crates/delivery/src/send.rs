@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use crate::{
-    client::{Answer, Profile, SendError},
+    client::{Answer, Peer, Profile, SendError, is_public},
     courier::{Results, Sent},
     lane::Spec,
     outcome::{Outcome, Reason},
@@ -132,11 +132,44 @@ pub(crate) fn profile(request: &HttpRequest, is_default_account: bool) -> Profil
     Profile { private_ranges: is_default_account, verify_tls: request.verify_tls }
 }
 
-/// What came of a sent request, for its entries, and what is kept of a failure.
+/// What came of an attempt, for its entries, and what is kept of a failure.
 pub(crate) struct Read {
     pub(crate) results: Results,
     pub(crate) failure: Option<Failure>,
     pub(crate) failed_entries: u64,
+    /// What came of the request as a whole; `None` when none was made.
+    pub(crate) exchange: Option<Exchange>,
+}
+
+/// A request and its answer, as far as the account may see them.
+pub(crate) struct Exchange {
+    /// The outcome, of several items that of the first which failed.
+    pub(crate) outcome: Outcome,
+    pub(crate) status_code: Option<u16>,
+    /// The beginning of the body of a failure, redacted.
+    pub(crate) response_body: Option<String>,
+    pub(crate) peer: Option<Peer>,
+}
+
+impl Exchange {
+    /// One of which nothing but its outcome is known.
+    pub(crate) fn unknown(outcome: Outcome) -> Self {
+        Self { outcome, status_code: None, response_body: None, peer: None }
+    }
+}
+
+/// What an account may see of an answer, beside its status: an answer of a host that the config
+/// chose could come from within the operator's network, and tell what is there.
+struct Shown {
+    body: bool,
+    peer: bool,
+}
+
+impl Shown {
+    fn of(integration: &Integration, peer: Option<Peer>) -> Self {
+        let is_public = peer.is_some_and(|peer| is_public(peer.address.ip()));
+        Self { body: integration.shows_response_body(), peer: integration.host_is_fixed() || is_public }
+    }
 }
 
 /// Reads what came back, and tells it apart for the entries of the attempt.
@@ -148,14 +181,15 @@ pub(crate) fn read(
     now: Timestamp,
 ) -> Read {
     let items = places.iter().filter(|place| place.is_ok()).count();
-    let mut status_code = None;
-    let mut response_body = None;
+    let (mut status_code, mut response_body, mut peer) = (None, None, None);
     let mut first_invalid = None;
     let reading = match answered {
         Err(error) => Err(Outcome::from(error)),
         Ok(answer) => {
             status_code = Some(answer.status);
-            if integration.shows_response_body() {
+            let shown = Shown::of(integration, answer.peer);
+            peer = answer.peer.filter(|_| shown.peer);
+            if shown.body {
                 response_body = Some(redact(&answer.body, secrets, Failure::BODY_BYTES_MAX));
             }
             let Answer { status, headers, body, truncated, .. } = &answer;
@@ -172,14 +206,27 @@ pub(crate) fn read(
             Sent::Each(verdicts.into_iter().map(|verdict| redacted(Outcome::from(verdict), secrets)).collect())
         }
     };
+    let outcome = outcome_of(&sent);
     let sent = match (sent, first_invalid) {
         (Sent::Whole(outcome), Some(first)) => split_at_first_invalid(outcome, first, items),
         (sent, _) => sent,
     };
     let own = places.into_iter().map(|place| place.err().map(|outcome| redacted(outcome, secrets))).collect();
     let results = Results { own, sent };
+    let body_of_failure = if outcome == Outcome::Accepted { None } else { response_body.clone() };
+    let exchange = Exchange { outcome, status_code, response_body: body_of_failure, peer };
     let (failure, failed_entries) = failure(&results, items, status_code, response_body, now);
-    Read { results, failure, failed_entries }
+    Read { results, failure, failed_entries, exchange: Some(exchange) }
+}
+
+/// What came of the request as a whole.
+fn outcome_of(sent: &Sent) -> Outcome {
+    match sent {
+        Sent::Whole(outcome) => outcome.clone(),
+        Sent::Each(outcomes) => {
+            outcomes.iter().find(|outcome| **outcome != Outcome::Accepted).unwrap_or(&Outcome::Accepted).clone()
+        }
+    }
 }
 
 /// Tells the items of a failed request apart by the number of the first invalid one.
@@ -207,7 +254,7 @@ pub(crate) fn unsent(places: Vec<Result<(), Outcome>>, secrets: &[Secret], now: 
     let own = places.into_iter().map(|place| Some(redacted(place.err().unwrap_or(Outcome::Nothing), secrets)));
     let results = Results { own: own.collect(), sent: Sent::Each(Vec::new()) };
     let (failure, failed_entries) = failure(&results, 0, None, None, now);
-    Read { results, failure, failed_entries }
+    Read { results, failure, failed_entries, exchange: None }
 }
 
 fn redacted(outcome: Outcome, secrets: &[Secret]) -> Outcome {
@@ -275,10 +322,29 @@ impl Targets {
 
 #[cfg(test)]
 mod tests {
-    use integrations::Reason;
+    use integrations::{Catalogue, Reason};
 
-    use super::split_at_first_invalid;
-    use crate::{courier::Sent, outcome::Outcome};
+    use super::{Shown, split_at_first_invalid};
+    use crate::{client::Peer, courier::Sent, outcome::Outcome};
+
+    #[test]
+    fn peers_are_shown_where_anybody_could_reach_them_or_no_config_chooses_them() {
+        let catalogue = Catalogue::builtin().expect("loads");
+        let shown = |key, address: &str| {
+            let peer = Peer { address: address.parse().expect("is an address"), tls: None };
+            let shown = Shown::of(catalogue.get(key).expect("is built in"), Some(peer));
+            (shown.peer, shown.body)
+        };
+        for (key, address, expected) in [
+            ("splunk", "10.0.0.7:8088", (false, false)),
+            ("splunk", "[::ffff:127.0.0.1]:8088", (false, false)),
+            ("splunk", "93.184.216.34:8088", (true, false)),
+            ("datadog", "127.0.0.1:443", (true, true)),
+        ] {
+            assert_eq!(shown(key, address), expected, "{key} {address}");
+        }
+        assert!(!Shown::of(catalogue.get("splunk").expect("is built in"), None).peer);
+    }
 
     /// One letter an item: accepted, alone, together, waiting.
     fn split(outcome: &Outcome, first: usize) -> String {

@@ -33,6 +33,15 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// Reads decimal digits as milliseconds since 1970, and anything else as a date and time with
+    /// an offset after RFC 3339.
+    pub fn parse(text: &str) -> Option<Self> {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().ok().map(Self);
+        }
+        text.parse().ok().map(|instant: jiff::Timestamp| Self(instant.as_millisecond()))
+    }
+
     /// Date and time in whole seconds, as `2020-02-04T00:48:39Z`.
     pub fn rfc3339(self) -> String {
         self.format("%Y-%m-%dT%H:%M:%SZ")
@@ -80,6 +89,23 @@ mod tests {
         assert_eq!(instant.rfc3339(), "2026-09-21T14:13:20Z");
         assert_eq!(instant.simple(), "2026-09-21 14:13:20");
         assert_eq!(Timestamp::from_millis(-1).as_seconds(), -1);
+    }
+
+    #[test]
+    fn times_are_read_from_digits_and_from_dates() {
+        for (text, millis) in [
+            ("1790000000000", Some(1_790_000_000_000)),
+            ("0", Some(0)),
+            ("2026-09-21T14:13:20.999Z", Some(1_790_000_000_999)),
+            ("2026-09-21T16:13:20+02:00", Some(1_790_000_000_000)),
+            ("", None),
+            ("-1", None),
+            ("9223372036854775808", None),
+            ("2026-09-21", None),
+            ("2026-09-21T14:13:20", None),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(Timestamp::as_millis), millis, "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! a line of [`contract!`].
 
 mod accounts;
+mod attempts;
 pub(crate) mod bench;
 mod committed;
 mod duplicates;
@@ -29,6 +30,13 @@ macro_rules! contract {
                     a_data_key_is_made_when_a_master_key_is_at_hand_and_never_replaced
                     a_wrong_or_missing_master_key_opens_nothing_and_says_so
                     accounts_with_work_are_those_whose_subscriptions_have_some
+                }
+                attempts {
+                    attempts_are_numbered_and_read_newest_first
+                    attempts_that_were_not_kept_leave_their_numbers_empty
+                    attempts_of_another_account_are_not_written
+                    old_attempts_are_dropped_those_of_deleted_subscriptions_too
+                    attempts_beyond_the_number_are_dropped_in_steps
                 }
                 committed {
                     news_are_the_entries_in_order_without_gaps

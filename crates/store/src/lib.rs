@@ -5,6 +5,7 @@
 //! details mean; they are kept as text. HTTP.
 
 mod accounts;
+mod attempts;
 mod connection;
 mod dead_letters;
 mod entries;
@@ -30,6 +31,7 @@ use domain::{AccountId, Clock};
 use rusqlite::Connection;
 
 pub use accounts::{Account, AccountWork};
+pub use attempts::{AttemptLimits, AttemptsRow, AttemptsWrite, DropStep};
 pub use dead_letters::{DeadLetterPage, Letter, StoredDeadLetter};
 pub use entries::{Append, Appended, AppendedItem, Idempotency};
 pub use error::{AppendError, Error, OpenError};

@@ -3,7 +3,7 @@
 use domain::{AccountId, EntryId, Sequence, SubscriptionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{Error, JobWrites, Store, dead_letters, jobs};
+use crate::{AttemptsWrite, Error, JobWrites, Store, attempts, dead_letters, jobs};
 
 /// How far one subscription is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct JournalWrite {
     pub dead: Vec<DeadLetter>,
     /// What came of replays and redeliveries.
     pub jobs: JobWrites,
+    /// Attempts that ended since the last flush.
+    pub attempts: Vec<AttemptsWrite>,
 }
 
 /// Why a copy of an entry is kept.
@@ -172,5 +174,6 @@ fn write_one(connection: &Connection, no: i64, write: &JournalWrite, now: Timest
     for letter in &write.dead {
         dead_letters::put(connection, letter)?;
     }
-    jobs::write(connection, no, &write.jobs, now)
+    jobs::write(connection, no, &write.jobs, now)?;
+    attempts::write(connection, no, &write.attempts)
 }

@@ -100,7 +100,7 @@ CREATE TABLE revision (
 
 -- How far a subscription is. `frontier` NULL: caught up, it stands where its account's
 -- `matched` stands. `detail` is the delivery engine's own text: what is unsettled below the
--- frontier, holds, health, the last failures.
+-- frontier, holds, health, the last failures. `attempts` is the number of its newest attempt.
 CREATE TABLE progress (
     subscription BLOB PRIMARY KEY,
     account      INTEGER NOT NULL,
@@ -108,7 +108,8 @@ CREATE TABLE progress (
     delivered    INTEGER NOT NULL,
     skipped      INTEGER NOT NULL,
     dead         INTEGER NOT NULL,
-    detail       TEXT NOT NULL
+    detail       TEXT NOT NULL,
+    attempts     INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX progress_work ON progress (account) WHERE frontier IS NOT NULL;
 
@@ -152,3 +153,14 @@ CREATE TABLE job (
 ) STRICT;
 CREATE INDEX job_list ON job (subscription, no);
 CREATE INDEX job_running ON job (account, subscription, no) WHERE state = 'running';
+
+-- The attempts that one flush of the journal brought of a subscription: `count` of them, numbered
+-- from `first` on, packed by the delivery engine; the last one ended at `ended_at`.
+CREATE TABLE attempt (
+    subscription BLOB NOT NULL,
+    first        INTEGER NOT NULL,
+    count        INTEGER NOT NULL,
+    ended_at     INTEGER NOT NULL,
+    packed       BLOB NOT NULL,
+    PRIMARY KEY (subscription, first)
+) STRICT, WITHOUT ROWID;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::{Caller, Outcome, TestResult};
+use app::{Caller, TestResult};
 use axum::{Extension, Json, extract::State};
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ fn representation(result: &TestResult) -> Value {
             members.insert(name.to_owned(), value);
         }
     };
-    put("outcome", Some(name(&result.outcome).into()));
+    put("outcome", Some(result.outcome.kind().name().into()));
     put("reason", result.outcome.reason().map(|reason| json!({ "name": reason.name, "text": reason.text })));
     put("statusCode", result.status_code.map(Value::from));
     put("responseBody", result.response_body.as_deref().map(Value::from));
@@ -33,19 +33,4 @@ fn representation(result: &TestResult) -> Value {
     let request = result.request.as_ref();
     put("request", request.map(|sent| json!({ "method": sent.method, "url": sent.url, "bytes": sent.bytes })));
     Value::Object(members)
-}
-
-/// The names of docs/delivery.md.
-fn name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Nothing => "nothing",
-        Outcome::Skipped(_) => "skipped",
-        Outcome::Unrenderable(_) => "unrenderable",
-        Outcome::Refused(_) => "refused",
-        Outcome::Misconfigured(_) => "misconfigured",
-        Outcome::Throttled { .. } => "throttled",
-        // An answer that says nothing of the only message of its request cannot be understood.
-        Outcome::Unavailable(_) | Outcome::Undecided { .. } => "unavailable",
-    }
 }

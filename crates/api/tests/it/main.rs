@@ -1,5 +1,6 @@
 //! The REST API over a real store, a real catalogue and a running engine, called in process.
 
+mod attempts;
 mod dead_letters;
 mod deliveries;
 mod envelope;

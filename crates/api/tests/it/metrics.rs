@@ -22,13 +22,19 @@ async fn collector() -> String {
     url
 }
 
-async fn subscribe(app: &TestApp, url: &str, token: &str) {
+/// A subscription that is on; its id.
+async fn subscribe(app: &TestApp, url: &str, token: &str) -> String {
     let body = json!({
         "name": "canary-name", "on": true,
         "config": {"base-url": url, "token": token, "skip-ca-verification": false},
         "statements": [{"effect": "allow", "resources": ["order/*"], "actions": ["*"]}],
     });
-    app.create("splunk", body).await;
+    id_of(&app.create("splunk", body).await)
+}
+
+/// The last part of a subscription's path.
+fn id_of(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 async fn metrics(app: &TestApp) -> String {
@@ -80,6 +86,16 @@ async fn the_figures_tell_what_came_and_what_became_of_it() {
         (r#"auditcast_subscriptions{integration="splunk",state="holding"}"#, 0.0),
         (r#"auditcast_subscriptions{integration="splunk",state="neverOn"}"#, 1.0),
         (r#"auditcast_subscriptions{integration="splunk",state="paused"}"#, 0.0),
+        (r#"auditcast_attempts_total{integration="splunk",outcome="accepted"}"#, 1.0),
+        (r#"auditcast_attempts_total{integration="splunk",outcome="misconfigured"}"#, 1.0),
+        (r#"auditcast_attempts_total{integration="splunk",outcome="throttled"}"#, 0.0),
+        (r#"auditcast_attempts_unrecorded_total{integration="splunk"}"#, 0.0),
+        (r#"auditcast_attempt_duration_seconds_bucket{integration="splunk",le="0.05"}"#, 2.0),
+        (r#"auditcast_attempt_duration_seconds_bucket{integration="splunk",le="60"}"#, 2.0),
+        (r#"auditcast_attempt_duration_seconds_bucket{integration="splunk",le="+Inf"}"#, 2.0),
+        (r#"auditcast_attempt_duration_seconds_count{integration="splunk"}"#, 2.0),
+        (r#"auditcast_attempt_duration_seconds_sum{integration="splunk"}"#, 0.0),
+        ("auditcast_subscriptions_left_out", 0.0),
     ] {
         assert_eq!(value(&text, sample), expected, "{sample}");
     }
@@ -91,7 +107,43 @@ async fn the_figures_tell_what_came_and_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn every_figure_is_declared_and_none_names_accounts_subscriptions_or_secrets() {
+async fn the_worst_subscriptions_are_told_one_by_one_and_the_others_counted() {
+    let mut options = crate::support::Options::default();
+    options.server.settings.metrics_subscriptions_max = 2;
+    let app = TestApp::with(options).await;
+    let url = collector().await;
+    let right = subscribe(&app, &url, "right-canary-token").await;
+    let also_right = subscribe(&app, &url, "right-canary-token").await;
+    let wrong = subscribe(&app, &url, "wrong-canary-token").await;
+    let off = id_of(&app.create("splunk", crate::support::splunk()).await);
+    let entry = json!({"action": "pay", "resource": "order/canary-entry"}).to_string();
+    app.ingest("/ingest/entries", &[], entry).await.expect(202);
+    let state = |id: &str, state: &str| {
+        format!(r#"auditcast_subscription_state{{integration="splunk",subscription="{id}",state="{state}"}}"#)
+    };
+    let settled = async || {
+        let text = metrics(&app).await;
+        text.contains(&state(&wrong, "suspended"))
+            && text.contains(r#"auditcast_delivery_entries_total{integration="splunk",outcome="delivered"} 2"#)
+    };
+    until("two delivered and the other was suspended", settled).await;
+    app.server.clock.advance(Duration::from_secs(9));
+    let text = metrics(&app).await;
+    let of = |family: &str, id: &str| {
+        value(&text, &format!(r#"auditcast_subscription_{family}{{integration="splunk",subscription="{id}"}}"#))
+    };
+    assert_eq!(value(&text, &state(&wrong, "suspended")), 1.0);
+    assert_eq!((of("lag_entries", &wrong), of("oldest_unsettled_seconds", &wrong)), (1.0, 9.0));
+    let flowing = if text.contains(&state(&right, "flowing")) { &right } else { &also_right };
+    assert_eq!(value(&text, &state(flowing, "flowing")), 1.0);
+    assert_eq!((of("lag_entries", flowing), of("oldest_unsettled_seconds", flowing)), (0.0, 0.0));
+    assert_eq!(text.matches("auditcast_subscription_state{").count(), 2);
+    assert_eq!(value(&text, "auditcast_subscriptions_left_out"), 1.0);
+    assert!(!text.contains(&off), "{text}");
+}
+
+#[tokio::test]
+async fn every_figure_is_declared_and_none_names_accounts_or_secrets() {
     let app = TestApp::start().await;
     let url = collector().await;
     subscribe(&app, &url, "right-canary-token").await;
@@ -104,10 +156,8 @@ async fn every_figure_is_declared_and_none_names_accounts_subscriptions_or_secre
             None => assert!(line.starts_with("# HELP ") || line.starts_with(declared), "{line} under {declared}"),
         }
     }
-    let subscription = app.admin("GET", "/api/v2/integrations/splunk", Value::Null).await.body;
-    let id = subscription["items"][0]["_id"].as_str().expect("an id").to_owned();
     let account = app.entries().await[0].account.to_string();
-    for hidden in [account.as_str(), &id, "canary", ADMIN, "127.0.0.1", "default"] {
+    for hidden in [account.as_str(), "canary", ADMIN, "127.0.0.1", "default"] {
         assert!(!reply.text.contains(hidden), "{hidden} stands in {}", reply.text);
     }
 }

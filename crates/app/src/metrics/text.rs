@@ -7,6 +7,7 @@ use std::fmt::{Display, Write};
 pub(super) enum Kind {
     Counter,
     Gauge,
+    Histogram,
     Summary,
 }
 
@@ -19,6 +20,7 @@ impl Text {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
             Kind::Summary => "summary",
         };
         self.line(format_args!("# HELP {name} {help}"));

@@ -56,6 +56,8 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
         permits: settings.delivery.permits,
         public_url: base_url,
         default_account: Some(account.id),
+        attempts_kept: settings.delivery.attempts_kept,
+        attempts_kept_max: settings.delivery.attempts_kept_max,
     };
     let keys: Arc<dyn Keys> = Arc::clone(&keyring) as Arc<dyn Keys>;
     let engine = Engine::new(store.clone(), Arc::clone(&catalogue), keys, client, Arc::clone(&clock), engine_settings);
@@ -69,6 +71,7 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
             ingest_body_max_bytes: settings.ingest.body_max_bytes,
             entry_max_bytes: settings.ingest.entry_max_bytes,
             batch_max_entries: settings.ingest.batch_max_entries,
+            metrics_subscriptions_max: settings.metrics_subscriptions_max,
             ..app::Settings::new(instance)
         },
     });

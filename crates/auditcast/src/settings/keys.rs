@@ -142,6 +142,13 @@ pub const KEYS: &[Key] = &[
         "30",
         "How long requests in flight may go on after a SIGTERM.",
     ),
+    number(
+        Group::Server,
+        "metrics_subscriptions_max",
+        (0, 100_000),
+        "500",
+        "How many subscriptions `/metrics` tells of one by one, those that fare worst; 0 for none.",
+    ),
     text(Group::Server, "log_format", Some("text"), "`text` or `json`, on standard error."),
     text(
         Group::Server,
@@ -280,5 +287,19 @@ pub const KEYS: &[Key] = &[
         (0, 100),
         "20",
         "Most that is added to a wait, in percent of it; nothing is ever taken off.",
+    ),
+    number(
+        Group::Delivery,
+        "attempts_kept_days",
+        (1, 3650),
+        "30",
+        "How long attempts are kept to be looked at, those of deleted subscriptions too.",
+    ),
+    number(
+        Group::Delivery,
+        "attempts_kept_max",
+        (100, 100_000_000),
+        "100000",
+        "How many attempts of one subscription are kept, the newest; a few more stay until they are cleared away.",
     ),
 ];

@@ -77,6 +77,10 @@ impl Layers {
         Duration::from_secs(self.number(name))
     }
 
+    pub(super) fn days(&mut self, name: &'static str) -> Duration {
+        Duration::from_secs(self.number(name).saturating_mul(24 * 60 * 60))
+    }
+
     pub(super) fn millis(&mut self, name: &'static str) -> Duration {
         Duration::from_millis(self.number(name))
     }

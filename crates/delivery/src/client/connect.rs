@@ -157,10 +157,11 @@ impl Connector {
             .map_err(|_| ConnectError::TcpTimeout { host: host.clone(), after })??;
         // Requests are written whole; waiting to fill a packet only delays them.
         let _ = tcp.set_nodelay(true);
+        let peer = tcp.peer_addr().ok();
         if !is_tls {
-            return Ok(Stream::new(Io::Plain(TokioIo::new(tcp))));
+            return Ok(Stream::new(Io::Plain(TokioIo::new(tcp)), peer.map(|peer| Peer { address: peer, tls: None })));
         }
-        self.shake_hands(tcp, host).await
+        self.shake_hands(tcp, host, peer).await
     }
 
     async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
@@ -189,11 +190,15 @@ impl Connector {
         Err(last)
     }
 
-    async fn shake_hands(self, tcp: TcpStream, host: String) -> Result<Stream, ConnectError> {
+    async fn shake_hands(self, tcp: TcpStream, host: String, peer: Option<SocketAddr>) -> Result<Stream, ConnectError> {
         let name = ServerName::try_from(host.clone()).map_err(|_| ConnectError::Url)?;
         let after = self.tls_timeout;
         match tokio::time::timeout(after, TlsConnector::from(self.tls).connect(name, tcp)).await {
-            Ok(Ok(stream)) => Ok(Stream::new(Io::Tls(TokioIo::new(Box::new(stream))))),
+            Ok(Ok(stream)) => {
+                let tls = tls_facts(stream.get_ref().1);
+                let peer = peer.map(|address| Peer { address, tls });
+                Ok(Stream::new(Io::Tls(TokioIo::new(Box::new(stream))), peer))
+            }
             Ok(Err(error)) => Err(match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
                 Some(cause) => ConnectError::Tls { host, cause: tls_cause(cause) },
                 None => ConnectError::TlsBroken { host, cause: error.to_string() },
@@ -201,6 +206,11 @@ impl Connector {
             Err(_) => Err(ConnectError::TlsTimeout { host, after }),
         }
     }
+}
+
+fn tls_facts(connection: &rustls::ClientConnection) -> Option<(&'static str, &'static str)> {
+    let version = connection.protocol_version()?.as_str()?;
+    Some((version, connection.negotiated_cipher_suite()?.suite().as_str()?))
 }
 
 /// What failed, without what a certificate says of other names of the host.
@@ -241,10 +251,20 @@ impl Answered {
     }
 }
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Version and cipher suite, as rustls names them; `None` without TLS.
+    pub tls: Option<(&'static str, &'static str)>,
+}
+
 /// A connection, with or without TLS.
 pub(crate) struct Stream {
     io: Io,
     answered: Answered,
+    peer: Option<Peer>,
 }
 
 enum Io {
@@ -253,14 +273,18 @@ enum Io {
 }
 
 impl Stream {
-    fn new(io: Io) -> Self {
-        Self { io, answered: Answered::default() }
+    fn new(io: Io, peer: Option<Peer>) -> Self {
+        Self { io, answered: Answered::default(), peer }
     }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new().extra(self.answered.clone())
+        let connected = Connected::new().extra(self.answered.clone());
+        match self.peer {
+            Some(peer) => connected.extra(peer),
+            None => connected,
+        }
     }
 }
 

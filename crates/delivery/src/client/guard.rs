@@ -23,8 +23,9 @@ impl AddressGuard {
     }
 }
 
-fn is_public(address: IpAddr) -> bool {
-    match address {
+/// Whether anybody could reach this address.
+pub(crate) fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
     }

@@ -52,6 +52,10 @@ impl Queue {
         self.holes.contains_key(&sequence)
     }
 
+    pub(super) fn hole(&self, sequence: Sequence) -> Option<&Hole> {
+        self.holes.get(&sequence)
+    }
+
     pub(super) fn hole_mut(&mut self, sequence: Sequence) -> Option<&mut Hole> {
         self.holes.get_mut(&sequence)
     }

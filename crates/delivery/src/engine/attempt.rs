@@ -8,12 +8,12 @@ use integrations::Moment;
 use store::DeadLetter;
 use tokio::sync::OwnedMutexGuard;
 
-use super::Inner;
+use super::{Inner, record};
 use crate::{
     courier::{Died, Load, Results, Sent},
     lane::{Lane, Spec},
     outcome::{Outcome, Reason},
-    send::{self, OpenConfig, Read, Target},
+    send::{self, Exchange, OpenConfig, Read, Target},
 };
 
 /// An answer that takes longer makes the window start anew.
@@ -122,8 +122,9 @@ impl Inner {
 
     fn defect(&self, entries: usize) -> Attempted {
         let outcome = Outcome::Unavailable(Reason::new("internal", "the attempt met a defect of this server"));
-        let results = Results { own: vec![None; entries], sent: Sent::Whole(outcome) };
-        let read = Read { results, failure: None, failed_entries: 0 };
+        let results = Results { own: vec![None; entries], sent: Sent::Whole(outcome.clone()) };
+        let exchange = Some(Exchange::unknown(outcome));
+        let read = Read { results, failure: None, failed_entries: 0, exchange };
         Attempted { read, entries, took: Duration::ZERO, stamp: None }
     }
 
@@ -174,6 +175,7 @@ impl Inner {
             );
         }
         let now = self.now();
+        let records = record::records(&load, &read, took, now.wall);
         let stopped = {
             let mut state = lane.lock();
             let before = state.courier.mark().stops;
@@ -185,6 +187,7 @@ impl Inner {
             }
             let died = state.courier.finish(&load, read.results, now, &self.settings.schedule, self.next_jitter());
             state.dead.extend(died.iter().map(|died| dead_letter(lane, died, now.wall)));
+            record::keep(&mut state, records, &load, &died);
             if let Some(failure) = read.failure {
                 state.courier.note_failure(failure, read.failed_entries);
             }

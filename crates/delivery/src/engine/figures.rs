@@ -1,15 +1,19 @@
-//! What the engine counts since its start, and how it stands; by integration key, so that
-//! neither accounts nor subscriptions show in it.
+//! What the engine counts since its start, and how it stands: by integration key, and for the
+//! worst subscriptions one by one.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{AccountId, Sequence};
 use parking_lot::Mutex;
 
-use super::{Engine, Inner};
+use super::{
+    Engine, Inner,
+    counters::AttemptFigures,
+    worst::{Seen, Standing, SubscriptionFigures, Worst},
+};
 use crate::{
     account::Account,
-    courier::{Courier, Flow},
+    courier::Courier,
     lane::{Lane, LaneState, Mode},
 };
 
@@ -26,6 +30,11 @@ pub struct EngineFigures {
     pub requests_took: Duration,
     /// Each integration with a subscription that was on.
     pub integrations: BTreeMap<String, IntegrationFigures>,
+    /// Subscriptions that are on, the worst first: the suspended ones, then those that hold, then
+    /// those with most entries without a fate.
+    pub subscriptions: Vec<SubscriptionFigures>,
+    /// How many more there are.
+    pub subscriptions_left_out: usize,
 }
 
 /// The same for the subscriptions to one integration.
@@ -33,6 +42,8 @@ pub struct EngineFigures {
 pub struct IntegrationFigures {
     /// The fates that were written down, and the failed attempts.
     pub tally: Tally,
+    /// Its attempts.
+    pub attempts: AttemptFigures,
     /// Subscriptions that wait for a time.
     pub holding: u64,
     /// Subscriptions whose configuration is wrong.
@@ -94,63 +105,77 @@ impl Tallies {
 }
 
 impl Engine {
-    /// How the engine stands, and what it did since its start.
-    pub fn figures(&self) -> EngineFigures {
-        self.inner.figures()
+    /// How the engine stands, and what it did since its start; with at most `subscriptions_max`
+    /// single subscriptions.
+    pub fn figures(&self, subscriptions_max: usize) -> EngineFigures {
+        self.inner.figures(subscriptions_max)
     }
 }
 
 impl Inner {
-    fn figures(&self) -> EngineFigures {
+    fn figures(&self, subscriptions_max: usize) -> EngineFigures {
         let (requests, requests_took) = self.client.figures();
         let (permits, permits_in_use) = self.permits.figures();
         let mut figures =
-            EngineFigures { permits, permits_in_use, requests, requests_took, integrations: BTreeMap::new() };
+            EngineFigures { permits, permits_in_use, requests, requests_took, ..EngineFigures::default() };
+        for (key, attempts) in self.counters.figures() {
+            figures.integrations.entry(key).or_default().attempts = attempts;
+        }
         for (key, tally) in &*self.journal.tallies.0.lock() {
             figures.integrations.entry(key.clone()).or_default().tally = *tally;
         }
+        let mut worst = Worst::new(subscriptions_max);
         for account in self.loaded_accounts() {
-            figures.add_account(&account);
+            figures.add_account(&account, &mut worst);
         }
+        (figures.subscriptions, figures.subscriptions_left_out) = worst.finish();
         figures
     }
 }
 
 impl EngineFigures {
-    fn add_account(&mut self, account: &Account) {
+    fn add_account(&mut self, account: &Account, worst: &mut Worst) {
         let (matched, lanes): (_, Vec<_>) = {
             let state = account.lock();
             (state.matched, state.lanes.values().map(Arc::clone).collect())
         };
         for lane in lanes {
             let state = lane.lock();
-            let key = state.spec.integration.key();
+            if !state.listens() {
+                continue;
+            }
+            let integration = Arc::clone(&state.spec.integration);
+            let standing = Standing::from(state.courier.flow());
+            let (lag, position) = (lag(matched, &state), state.courier.position());
+            drop(state);
+            let key = integration.key();
             let figures = match self.integrations.get_mut(key) {
                 Some(figures) => figures,
                 None => self.integrations.entry(key.to_owned()).or_default(),
             };
-            figures.add_lane(account.id, matched, &state);
+            figures.add(account.id, standing, lag, position);
+            worst.see(Seen { id: lane.id, account: account.id, integration, standing, lag, position });
         }
     }
 }
 
+/// Entries without a fate.
+fn lag(matched: Sequence, state: &LaneState) -> u64 {
+    let is_caught_up = state.mode == Mode::Attached && state.courier.unsettled() == 0;
+    if is_caught_up { 0 } else { matched.0.saturating_sub(state.courier.position().0) }
+}
+
 impl IntegrationFigures {
-    fn add_lane(&mut self, account: AccountId, matched: Sequence, state: &LaneState) {
-        if !state.listens() {
-            return;
+    fn add(&mut self, account: AccountId, standing: Standing, lag: u64, position: Sequence) {
+        match standing {
+            Standing::Flowing => {}
+            Standing::Holding => self.holding += 1,
+            Standing::Suspended => self.suspended += 1,
         }
-        match state.courier.flow() {
-            Flow::Flowing => {}
-            Flow::Holding(_) => self.holding += 1,
-            Flow::Suspended(_) => self.suspended += 1,
+        if lag > 0 {
+            self.lag = self.lag.max(lag);
+            let first = self.positions.entry(account).or_insert(position);
+            *first = position.min(*first);
         }
-        let is_caught_up = state.mode == Mode::Attached && state.courier.unsettled() == 0;
-        let position = state.courier.position();
-        if is_caught_up || position >= matched {
-            return;
-        }
-        self.lag = self.lag.max(matched.0 - position.0);
-        let first = self.positions.entry(account).or_insert(position);
-        *first = position.min(*first);
     }
 }

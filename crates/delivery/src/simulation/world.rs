@@ -18,6 +18,7 @@ use store::{Counts, Job, JobState, JournalWrite, LetterFate, Progress};
 use super::{Random, destination::Destination};
 use crate::{
     account::Account,
+    attempts::unpack,
     courier::{Courier, JobEntry, JobRead, Load, Now, Pacing, Results},
     journal::{self, Taken},
     lane::{Lane, Mode, Spec},
@@ -40,6 +41,8 @@ struct Row {
     checked: u64,
     /// Letters that are written down, and the jobs that have claimed them.
     letters: BTreeMap<u64, (LetterFate, Option<JobId>)>,
+    /// Attempts that are written down.
+    attempts: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,8 @@ struct Side {
     fates: Vec<(u64, Fate)>,
     /// Where the first one of each sequence stands among them.
     places: HashMap<u64, usize>,
+    /// Attempts that have ended, and not been forgotten by a crash.
+    attempts: u64,
 }
 
 struct Flight {
@@ -84,7 +89,7 @@ enum Read {
 struct Write {
     write: JournalWrite,
     taken: Taken,
-    fates: HashMap<SubscriptionId, (usize, Duration)>,
+    fates: HashMap<SubscriptionId, (usize, Duration, u64)>,
 }
 
 pub(super) struct World {
@@ -263,6 +268,7 @@ impl World {
             false => json!([{ "effect": "allow", "resources": resources, "actions": ["*"] }]),
         };
         Spec {
+            counters: Arc::default(),
             revision,
             policy: Arc::new(Policy::parse(&statements).expect("is a policy")),
             integration: Arc::clone(&self.integration),
@@ -321,10 +327,14 @@ impl World {
             not_before: Duration::ZERO,
             checked: start,
             letters: BTreeMap::new(),
+            attempts: 0,
         };
         self.rows.insert(id, row);
         let destination = Destination::new(&mut self.random);
-        self.sides.insert(id, Side { destination, unwanted: [false; 3], fates: Vec::new(), places: HashMap::new() });
+        self.sides.insert(
+            id,
+            Side { destination, unwanted: [false; 3], fates: Vec::new(), places: HashMap::new(), attempts: 0 },
+        );
         self.take_up(id);
     }
 
@@ -392,6 +402,7 @@ impl World {
             side.fates.truncate(row.fates);
             side.places.retain(|_, place| *place < row.fates);
             side.destination.not_before = row.not_before;
+            side.attempts = row.attempts;
         }
         self.wall_jumped = false;
         let on: Vec<_> = self.rows.iter().filter(|(_, row)| row.is_on).map(|(id, _)| *id).collect();
@@ -406,7 +417,7 @@ impl World {
         let (write, taken) = journal::take(Arc::clone(&self.account));
         let fates = |(id, _): &(SubscriptionId, Progress)| {
             let side = &self.sides[id];
-            (*id, (side.fates.len(), side.destination.not_before))
+            (*id, (side.fates.len(), side.destination.not_before, side.attempts))
         };
         let fates = write.progress.iter().map(fates).collect();
         self.write = Some(Write { write, taken, fates });
@@ -425,6 +436,15 @@ impl World {
     fn write_succeeds(&mut self) -> Result<(), String> {
         let Some(Write { write, taken, mut fates }) = self.write.take() else { return Ok(()) };
         self.matched = self.matched.max(write.matched.0);
+        for of_lane in &write.attempts {
+            let row = self.rows.get_mut(&of_lane.subscription).expect("is there");
+            for attempt in unpack(&of_lane.packed).map_err(|error| error.to_string())? {
+                row.attempts += 1;
+                if attempt.runs[0].first.0 != row.attempts {
+                    return Err(format!("{} stands where attempt {} belongs", attempt.runs[0].first.0, row.attempts));
+                }
+            }
+        }
         for (id, progress) in write.progress {
             let row = self.rows.get_mut(&id).expect("is there");
             let letters = write.dead.iter().filter(|letter| letter.subscription == id);
@@ -439,7 +459,11 @@ impl World {
                 return Err(format!("{id} counts {counts:?} dead and skipped and has {letters:?} letters"));
             }
             row.progress = progress;
-            (row.fates, row.not_before) = fates.remove(&id).expect("was taken");
+            let attempts;
+            (row.fates, row.not_before, attempts) = fates.remove(&id).expect("was taken");
+            if row.attempts != attempts {
+                return Err(format!("{id} has {attempts} attempts and wrote {} of them", row.attempts));
+            }
         }
         self.write_jobs(write.jobs);
         taken.written();

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails like the test that calls it")]
 
+mod attempts;
 mod client;
 mod engine;
 mod jobs;

@@ -1,7 +1,8 @@
 //! The numbers that docs/delivery.md tells are the ones that hold.
 
 use delivery::{
-    DELAY_MAX, Failure, OUTCOMES_MAX, REPLY_BYTES, REPLY_BYTES_PER_ITEM, SLOW, TURN_MAX,
+    DELAY_MAX, Failure, OUTCOMES_MAX, OutcomeKind, REPLY_BYTES, REPLY_BYTES_PER_ITEM, SLOW, TURN_MAX,
+    attempts::BUFFERED_BYTES_MAX,
     courier::{HOLES_MAX, JOB_BYTES_MAX, LOADED_BYTES_MAX, UNJOURNALED_MAX},
     decide::Schedule,
 };
@@ -35,7 +36,16 @@ fn the_page_tells_the_limits_as_they_are() {
         ("of a reply for each entry of the request", format!("{} KiB", REPLY_BYTES_PER_ITEM / 1024)),
         ("failures kept to show", Failure::KEPT.to_string()),
         ("of a failed answer kept to show", format!("{} KiB", Failure::BODY_BYTES_MAX / 1024)),
+        ("attempts of a subscription that wait to be written", format!("{} KiB", BUFFERED_BYTES_MAX / 1024)),
     ] {
         assert!(page.contains(&format!("| {what} | {number} |")), "the page does not say: {what}: {number}");
+    }
+}
+
+#[test]
+fn the_page_tells_every_outcome_once() {
+    let page = include_str!("../../../../docs/delivery.md");
+    for kind in OutcomeKind::ALL {
+        assert_eq!(page.matches(&format!("\n| {} |", kind.name())).count(), 1, "{}", kind.name());
     }
 }

@@ -71,6 +71,8 @@ impl Process {
             permits: 64,
             public_url: "https://audit.corp.test".to_owned(),
             default_account: Some(account),
+            attempts_kept: Duration::from_secs(30 * 86_400),
+            attempts_kept_max: 20,
         };
         let catalogue = Arc::new(catalogue(data));
         let engine = Engine::new(store.clone(), catalogue, Arc::clone(&keys), client, clock, settings);

@@ -133,6 +133,7 @@ impl Bench {
             progress: vec![(id, progress)],
             dead: Vec::new(),
             jobs: JobWrites::default(),
+            attempts: Vec::new(),
         };
         self.store.journal_write(vec![write]).await.expect("is written");
     }

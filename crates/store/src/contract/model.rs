@@ -277,6 +277,7 @@ impl Pair {
             progress: vec![(picked.stored.id, progress.clone())],
             dead: Vec::new(),
             jobs: JobWrites::default(),
+            attempts: Vec::new(),
         };
         store.journal_write(vec![write]).await.expect("is written");
         account.matched = account.matched.max(matched);

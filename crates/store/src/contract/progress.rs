@@ -84,6 +84,7 @@ pub(super) async fn the_journal_is_read_back(bench: Bench) {
         progress: vec![(subscription.id, progress.clone())],
         dead: Vec::new(),
         jobs: JobWrites::default(),
+        attempts: Vec::new(),
     };
     bench.store.journal_write(vec![write]).await.expect("is written");
     assert_eq!(bench.progress(subscription.id).await, Some(progress));
@@ -101,6 +102,7 @@ pub(super) async fn the_matched_position_never_moves_back(bench: Bench) {
             progress: Vec::new(),
             dead: Vec::new(),
             jobs: JobWrites::default(),
+            attempts: Vec::new(),
         };
         bench.store.journal_write(vec![write]).await.expect("is written");
         assert_eq!(bench.store.account_matched(account).await.expect("is read"), Sequence(stands));
@@ -130,8 +132,14 @@ pub(super) async fn dead_letters_are_listed_newest_first(bench: Bench) {
         died_at: Timestamp::from_millis(7),
         bytes: vec![0, 255],
     };
-    let write =
-        |dead| JournalWrite { account, matched: Sequence(3), progress: Vec::new(), dead, jobs: JobWrites::default() };
+    let write = |dead| JournalWrite {
+        account,
+        matched: Sequence(3),
+        progress: Vec::new(),
+        dead,
+        jobs: JobWrites::default(),
+        attempts: Vec::new(),
+    };
     let first = vec![letter(subscription.id, 2, "a"), letter(subscription.id, 1, "b"), letter(beside.id, 2, "c")];
     let second = vec![letter(subscription.id, 3, "d"), letter(subscription.id, 1, "told again")];
     bench.store.journal_write(vec![write(first), write(second)]).await.expect("is written");
@@ -169,7 +177,14 @@ pub(super) async fn a_dead_letter_tells_when_its_entry_came(bench: Bench) {
         bytes: Vec::new(),
     };
     let dead = vec![letter(last), letter(last.next())];
-    let write = JournalWrite { account, matched: last, progress: Vec::new(), dead, jobs: JobWrites::default() };
+    let write = JournalWrite {
+        account,
+        matched: last,
+        progress: Vec::new(),
+        dead,
+        jobs: JobWrites::default(),
+        attempts: Vec::new(),
+    };
     bench.store.journal_write(vec![write]).await.expect("is written");
     let page = bench.store.dead_letter_page(subscription.id, None, None, 9, usize::MAX).await.expect("is read");
     let times: Vec<_> = page.letters.iter().map(|stored| stored.received_at).collect();
