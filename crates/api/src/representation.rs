@@ -2,7 +2,7 @@
 
 pub(crate) mod job;
 
-use app::{Failure, State, Status, Subscription};
+use app::{Condition, Failure, State, Status, Subscription};
 use domain::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -82,13 +82,15 @@ pub(crate) fn delivery(status: &Status) -> Map<String, Value> {
         State::Flowing => put("state", "flowing".into()),
         State::Paused => put("state", "paused".into()),
         State::NeverOn => put("state", "neverOn".into()),
-        State::Holding { until, reason } => {
+        State::Holding { since, until, reason } => {
             put("state", "holding".into());
+            put("since", millis(*since));
             put("reason", reason.as_str().into());
             put("until", millis(*until))
         }
-        State::Suspended { probe_at, reason } => {
+        State::Suspended { since, probe_at, reason } => {
             put("state", "suspended".into());
+            put("since", millis(*since));
             put("reason", reason.as_str().into());
             put("probeAt", millis(*probe_at))
         }
@@ -99,7 +101,14 @@ pub(crate) fn delivery(status: &Status) -> Map<String, Value> {
     if let Some(waiting) = status.waiting {
         put("waiting", waiting.into());
     }
+    if !status.conditions.is_empty() {
+        put("conditions", status.conditions.iter().map(condition).collect());
+    }
     members
+}
+
+fn condition(condition: &Condition) -> Value {
+    json!({ "kind": condition.kind.as_str(), "since": millis(condition.since), "reason": condition.reason })
 }
 
 pub(crate) fn count(count: u64) -> Value {
@@ -112,7 +121,7 @@ pub(crate) fn millis(at: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use app::{Counts, Failure, State, Status};
+    use app::{Condition, ConditionKind, Counts, Failure, State, Status};
     use domain::{Sequence, Timestamp};
     use serde_json::{Value, json};
 
@@ -126,7 +135,11 @@ mod tests {
             at: Timestamp::from_millis(7),
         };
         Status {
-            state: State::Holding { until: Timestamp::from_millis(9), reason: "rate limited".to_owned() },
+            state: State::Holding {
+                since: Timestamp::from_millis(5),
+                until: Timestamp::from_millis(9),
+                reason: "rate limited".to_owned(),
+            },
             position: Some(Sequence(4)),
             waiting: Some(2),
             counts: Counts::default(),
@@ -135,6 +148,7 @@ mod tests {
             last_success: None,
             last_error: Some(Timestamp::from_millis(7)),
             errors: vec![failure(None, None), failure(Some(403), Some("Forbidden"))],
+            conditions: Vec::new(),
         }
     }
 
@@ -159,15 +173,25 @@ mod tests {
         let shown = |state| Value::from(delivery(&Status { state, position: None, waiting: None, ..failed() }));
         assert_eq!(
             Value::from(delivery(&failed())),
-            json!({"state": "holding", "reason": "rate limited", "until": 9, "position": 4, "waiting": 2})
+            json!({"state": "holding", "since": 5, "reason": "rate limited", "until": 9, "position": 4, "waiting": 2})
         );
-        let (probe_at, reason) = (Timestamp::from_millis(3), "no such key".to_owned());
+        let (since, probe_at, reason) =
+            (Timestamp::from_millis(2), Timestamp::from_millis(3), "no such key".to_owned());
         assert_eq!(
-            shown(State::Suspended { probe_at, reason }),
-            json!({"state": "suspended", "reason": "no such key", "probeAt": 3})
+            shown(State::Suspended { since, probe_at, reason }),
+            json!({"state": "suspended", "since": 2, "reason": "no such key", "probeAt": 3})
         );
         for (state, name) in [(State::Flowing, "flowing"), (State::Paused, "paused"), (State::NeverOn, "neverOn")] {
             assert_eq!(shown(state), json!({ "state": name }));
         }
+    }
+
+    #[test]
+    fn conditions_are_told_while_there_are_any() {
+        let (since, reason) = (Timestamp::from_millis(8), "no such key".to_owned());
+        let conditions = vec![Condition { kind: ConditionKind::NearWindow, since, reason }];
+        let shown = delivery(&Status { conditions, ..failed() });
+        assert_eq!(shown["conditions"], json!([{"kind": "nearWindow", "since": 8, "reason": "no such key"}]));
+        assert_eq!(delivery(&failed()).get("conditions"), None);
     }
 }

@@ -23,7 +23,9 @@ use store::{Keyring, Store};
 
 pub use access::{Action, Caller, Grant};
 pub use delivery::attempts::{Attempt, Evidence, Follows, Run};
-pub use delivery::{Failure, Outcome, OutcomeKind, Reason, State, Status, TestRequest, TestResult};
+pub use delivery::{
+    Condition, ConditionKind, Failure, Outcome, OutcomeKind, Reason, State, Status, TestRequest, TestResult,
+};
 pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, Format, Ingested};
 pub use integrations::OnLate;

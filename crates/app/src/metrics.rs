@@ -7,7 +7,7 @@ mod text;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use delivery::{EngineFigures, IntegrationFigures};
+use delivery::{ConditionKind, EngineFigures, IntegrationFigures};
 use domain::Timestamp;
 use store::SubscriptionCount;
 
@@ -42,6 +42,7 @@ impl App {
             text.sample("auditcast_oldest_unsettled_seconds", &[("integration", key)], age.as_secs_f64());
         }
         write_states(&mut text, &counts, &engine.integrations);
+        write_conditions(&mut text, &engine.integrations);
         subscriptions::write(&mut text, &engine, &ages_of_subscriptions);
         Ok(text.finish())
     }
@@ -110,6 +111,17 @@ fn write_integrations(text: &mut Text, integrations: &BTreeMap<String, Integrati
     text.family(lag, Kind::Gauge, "Entries without a fate of the subscription that has most of them.");
     for (key, figures) in integrations {
         text.sample(lag, &[("integration", key)], figures.lag);
+    }
+}
+
+fn write_conditions(text: &mut Text, integrations: &BTreeMap<String, IntegrationFigures>) {
+    let name = "auditcast_conditions";
+    text.family(name, Kind::Gauge, "Subscriptions of which a condition was told that lasts.");
+    for (key, figures) in integrations {
+        for kind in ConditionKind::ALL {
+            let count = figures.conditions.get(kind.as_str()).copied().unwrap_or_default();
+            text.sample(name, &[("integration", key), ("condition", kind.as_str())], count);
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::{App, DEFAULT_ACCOUNT};
 pub struct Readiness {
     /// Whole sentences for operators; no secret is in them.
     pub problems: Vec<String>,
+    /// What an operator should know although the server does its work; whole sentences, too.
+    pub warnings: Vec<String>,
 }
 
 impl Readiness {
@@ -48,6 +50,6 @@ impl App {
             problems.push("deliveries are not running".to_owned());
         }
         problems.extend(health.problems);
-        Readiness { problems }
+        Readiness { problems, warnings: health.warnings }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use delivery::{
-    Engine, EngineSettings,
+    ConditionLimits, Engine, EngineSettings,
     client::{AddressGuard, Client, ClientSettings, ConnectTo},
     decide::Schedule,
 };
@@ -23,7 +23,11 @@ use tempfile::TempDir;
 use crate::{App, DEFAULT_ACCOUNT, Parts, Settings};
 
 /// A clock that only tests move.
-pub struct ManualClock(AtomicI64);
+#[derive(Default)]
+pub struct ManualClock {
+    passed: AtomicI64,
+    jumped: AtomicI64,
+}
 
 impl ManualClock {
     /// What the wall clock says at first, in milliseconds.
@@ -31,17 +35,23 @@ impl ManualClock {
 
     /// Moves the wall clock and the monotonic one.
     pub fn advance(&self, duration: Duration) {
-        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.passed.fetch_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Moves the wall clock alone, back when negative.
+    pub fn jump(&self, millis: i64) {
+        self.jumped.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(Self::START + self.0.load(Ordering::SeqCst))
+        let (passed, jumped) = (self.passed.load(Ordering::SeqCst), self.jumped.load(Ordering::SeqCst));
+        Timestamp::from_millis(Self::START + passed + jumped)
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst).unsigned_abs())
+        Duration::from_millis(self.passed.load(Ordering::SeqCst).unsigned_abs())
     }
 }
 
@@ -92,6 +102,11 @@ impl Server {
         self.engine.stop(Duration::from_secs(1)).await;
     }
 
+    /// Looks once at the subscriptions with work, as the running deliveries do now and then.
+    pub async fn look(&self) {
+        self.engine.look().await.expect("the store writes");
+    }
+
     /// Makes another account, in which nothing can be sealed.
     pub async fn add_account(&self, name: &str) {
         self.store.account_ensure(name, None).await.expect("the store writes");
@@ -105,7 +120,7 @@ impl Server {
     }
 
     async fn on(directory: TempDir, options: Options) -> Self {
-        let clock = Arc::new(ManualClock(AtomicI64::new(0)));
+        let clock = Arc::new(ManualClock::default());
         let as_clock: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
         let store_options =
             StoreOptions { disk_free_min_bytes: options.disk_free_min_bytes, ..StoreOptions::default() };
@@ -121,6 +136,8 @@ impl Server {
             default_account: Some(account.id),
             attempts_kept: Duration::from_secs(30 * 86_400),
             attempts_kept_max: 100_000,
+            conditions: ConditionLimits::default(),
+            retention: Duration::from_secs(400 * 24 * 3_600),
         };
         let engine = Engine::new(
             store.clone(),

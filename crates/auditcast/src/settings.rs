@@ -12,6 +12,7 @@ mod values;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+use delivery::ConditionLimits;
 use domain::Secret;
 use ipnet::IpNet;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub master_key_file: Option<PathBuf>,
     /// Below this much free disk space, in bytes, ingest is refused.
     pub disk_free_min_bytes: u64,
+    /// How long entries are kept.
+    pub entry_retention: Duration,
     /// How long requests in flight may go on after a SIGTERM.
     pub shutdown: Duration,
     /// How many subscriptions the metrics tell of one by one.
@@ -185,6 +188,8 @@ pub struct DeliverySettings {
     pub attempts_kept: Duration,
     /// How many attempts of one subscription are kept.
     pub attempts_kept_max: u64,
+    /// When states that last are told.
+    pub conditions: ConditionLimits,
 }
 
 /// Where the client really connects for a host and port. The checks of name and certificate stay.
@@ -268,6 +273,7 @@ fn build(layers: &mut Layers) -> Settings {
         integrations_dir: layers.read_optional("integrations_dir", values::path),
         master_key_file: layers.read_optional("master_key_file", values::path),
         disk_free_min_bytes: layers.number("disk_free_min_bytes"),
+        entry_retention: layers.days("entry_retention_days"),
         shutdown: layers.seconds("shutdown_seconds"),
         metrics_subscriptions_max: layers.size("metrics_subscriptions_max"),
         log_format: layers.read("log_format", values::log_format),
@@ -311,6 +317,12 @@ fn delivery(layers: &mut Layers) -> DeliverySettings {
         jitter_percent: layers.count("delivery_jitter_percent"),
         attempts_kept: layers.days("attempts_kept_days"),
         attempts_kept_max: layers.number("attempts_kept_max"),
+        conditions: ConditionLimits {
+            look_every: layers.seconds("conditions_look_seconds"),
+            held_after: layers.seconds("conditions_held_seconds"),
+            behind_after: layers.seconds("conditions_behind_seconds"),
+            quiet: layers.seconds("conditions_quiet_seconds"),
+        },
     }
 }
 

@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use domain::{AccountId, Entry, EntryFacts, Sequence, SubscriptionId};
+use domain::{AccountId, Entry, EntryDraft, EntryFacts, Sequence, SubscriptionId};
 use parking_lot::{Mutex, MutexGuard};
 use policy::PolicyIndex;
 
 use crate::{
-    courier::{Flow, Pacing},
+    courier::{Expired, Flow, Pacing},
     lane::{Lane, LaneState, Mode, Spec},
 };
 
@@ -130,6 +130,28 @@ impl Account {
         if !delivers {
             lane_state.courier.unload();
         }
+    }
+
+    /// Lets a lane give up what has no fate up to `end`, and tell of it, unless it is being changed.
+    pub(crate) fn give_up(
+        &self,
+        lane: &Arc<Lane>,
+        end: Sequence,
+        tell: impl FnOnce(&Spec, Expired) -> EntryDraft,
+    ) -> Option<Expired> {
+        let mut state = self.lock();
+        let mut lane_state = lane.lock();
+        match lane_state.mode {
+            Mode::Frozen | Mode::Gone => return None,
+            Mode::Attached => lane_state.courier.pass_to(state.matched),
+            Mode::Reading | Mode::Paused => {}
+        }
+        // An attached lane must not get ahead of its account.
+        let expired = lane_state.courier.expire_to(end.min(state.matched))?;
+        let told = tell(&lane_state.spec, expired);
+        lane_state.told.push(told);
+        state.soil(lane);
+        Some(expired)
     }
 
     /// Ends a lane. Requests in flight hold it, and what comes of them is still journaled.

@@ -5,6 +5,7 @@
 //! the position is where the first hole begins. Deliberately absent: sending, the log, locks.
 
 mod detail;
+mod expire;
 mod follows;
 mod job;
 mod queue;
@@ -28,6 +29,7 @@ use crate::{
     outcome::{Outcome, Reason},
     status::Failure,
 };
+pub use expire::Expired;
 
 /// Most unsettled entries that one subscription holds below its frontier.
 pub const HOLES_MAX: usize = 1_024;
@@ -130,6 +132,8 @@ pub struct Wait {
     pub until_wall: Timestamp,
     /// Its length, so that a jump of the wall clock cannot make it longer.
     pub length: Duration,
+    /// Since when it has not flowed, by the wall clock.
+    pub since: Timestamp,
     /// Whether the destination asked for it; then no edit shortens it.
     pub asked: bool,
     /// Why.
@@ -355,13 +359,6 @@ impl Courier {
             self.live.read(entry, None);
         } else {
             self.live.remove_unread(entry.sequence);
-        }
-    }
-
-    /// Settles an unread entry that the log has no more.
-    pub fn expire(&mut self, sequence: Sequence) {
-        if self.live.remove_unread(sequence) {
-            self.counts.skipped += 1;
         }
     }
 

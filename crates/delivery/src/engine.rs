@@ -2,6 +2,7 @@
 
 pub(crate) mod attempt;
 mod change;
+mod conditions;
 pub(crate) mod counters;
 mod due;
 pub(crate) mod figures;
@@ -9,7 +10,10 @@ mod forget;
 mod jobs;
 mod read_ahead;
 mod record;
+pub(crate) mod retention;
+mod status;
 mod test_send;
+mod time;
 pub(crate) mod worst;
 
 use std::{
@@ -21,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, Clock, Keys, SubscriptionId};
+use domain::{AccountId, Clock, ClockWatch, Keys, SubscriptionId};
 use integrations::Catalogue;
 use parking_lot::Mutex;
 use store::{JournalWrite, Store, Subscription};
@@ -31,16 +35,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     account::Account,
     client::Client,
-    courier::{Courier, Flow, Load, Now},
+    condition::ConditionLimits,
+    courier::{Courier, Load, Now},
     decide::{Jitter, Schedule},
     journal::Journal,
     lane::{Lane, Mode, Spec},
     matcher,
     permits::Permits,
     send::{OpenConfig, Targets},
-    status::{State, Status},
+    status::Status,
 };
 pub use attempt::SLOW;
+use conditions::Conditions;
 use counters::AllCounters;
 use due::DueQueue;
 pub use test_send::{TURN_MAX, TestRequest, TestResult};
@@ -62,6 +68,10 @@ pub struct EngineSettings {
     pub attempts_kept: Duration,
     /// How many attempts of one subscription are kept.
     pub attempts_kept_max: u64,
+    /// When states that last are told.
+    pub conditions: ConditionLimits,
+    /// How long entries are kept, by the time of their receipt.
+    pub retention: Duration,
 }
 
 /// How the engine fares as a whole.
@@ -71,6 +81,8 @@ pub struct EngineHealth {
     pub running: bool,
     /// What is wrong, for the operator.
     pub problems: Vec<String>,
+    /// What the operator should know although everything works.
+    pub warnings: Vec<String>,
 }
 
 /// The running engine. Clones share it.
@@ -90,6 +102,8 @@ pub(crate) struct Inner {
     pub(crate) permits: Permits,
     pub(crate) targets: Targets,
     counters: AllCounters,
+    pub(crate) conditions: Conditions,
+    clock_watch: Mutex<ClockWatch>,
     accounts: Mutex<HashMap<AccountId, Arc<tokio::sync::OnceCell<Arc<Account>>>>>,
     due: DueQueue,
     tasks: TaskTracker,
@@ -116,7 +130,9 @@ impl Engine {
         clock: Arc<dyn Clock>,
         settings: EngineSettings,
     ) -> Self {
+        let clock_watch = Mutex::new(ClockWatch::new(clock.now(), clock.monotonic()));
         let inner = Inner {
+            clock_watch,
             permits: Permits::new(settings.permits),
             store,
             catalogue,
@@ -125,6 +141,7 @@ impl Engine {
             clock,
             settings,
             journal: Journal::new(),
+            conditions: Conditions::default(),
             targets: Targets::default(),
             counters: AllCounters::default(),
             accounts: Mutex::default(),
@@ -175,6 +192,10 @@ impl Engine {
         let engine = Arc::clone(&self.inner);
         runtime.spawn(async move { forget::run(&engine).await });
         let engine = Arc::clone(&self.inner);
+        runtime.spawn(async move { conditions::run(&engine).await });
+        let engine = Arc::clone(&self.inner);
+        runtime.spawn(async move { retention::run(&engine).await });
+        let engine = Arc::clone(&self.inner);
         runtime.spawn(async move {
             engine.pump_loaded();
             tokio::select! {
@@ -213,7 +234,8 @@ impl Engine {
         if broken > 0 {
             problems.push(format!("subscriptions that cannot be delivered as they are stored: {broken}"));
         }
-        EngineHealth { running: self.inner.running.load(Ordering::Acquire), problems }
+        let warnings = self.inner.clock_warning().into_iter().collect();
+        EngineHealth { running: self.inner.running.load(Ordering::Acquire), problems, warnings }
     }
 
     /// How a subscription fares.
@@ -303,14 +325,16 @@ impl Inner {
                 self.is_broken(id, &problem);
                 if progress.frontier.is_none() {
                     // Its account goes on without it, and must not take it along.
-                    let progress = vec![(id, store::Progress { frontier: Some(matched), ..progress })];
+                    let own =
+                        store::Progress { frontier: Some(matched), unsettled_from: Some(matched.next()), ..progress };
                     let write = JournalWrite {
                         account: account.id,
                         matched,
-                        progress,
+                        progress: vec![(id, own)],
                         dead: Vec::new(),
                         jobs: store::JobWrites::default(),
                         attempts: Vec::new(),
+                        told: Vec::new(),
                     };
                     self.store.journal_write(vec![write]).await?;
                 }
@@ -338,6 +362,7 @@ impl Inner {
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let mut spec = Spec {
             revision: subscription.revision,
+            name: subscription.edit.name.clone(),
             policy: Arc::new(policy),
             integration: Arc::clone(integration),
             config: subscription.edit.config.clone(),
@@ -362,6 +387,10 @@ impl Inner {
         let mut state = lane.lock();
         if !state.listens() {
             return;
+        }
+        if !state.watched && state.is_worth_watching() {
+            state.watched = true;
+            self.conditions.note(lane);
         }
         let batch = state.spec.batch;
         let start = |load: Load, spec: &Arc<Spec>| {
@@ -411,68 +440,5 @@ impl Inner {
 
     pub(crate) fn loaded_accounts(&self) -> Vec<Arc<Account>> {
         self.accounts.lock().values().filter_map(|cell| cell.get().map(Arc::clone)).collect()
-    }
-
-    async fn status(self: &Arc<Self>, subscription: &Subscription) -> Result<Status, store::Error> {
-        let account = self.account(subscription.account).await?;
-        // What is committed counts as waiting at once, also while the matcher has yet to see it.
-        let last = self.store.entry_last_sequence(subscription.account).await?;
-        let lane = account.lock().lanes.get(&subscription.id).map(Arc::clone);
-        if let Some(lane) = lane {
-            let state = account.lock();
-            let mut lane_state = lane.lock();
-            if lane_state.mode == Mode::Attached {
-                lane_state.courier.pass_to(state.matched);
-            }
-            let waiting = last.0.saturating_sub(lane_state.courier.position().0);
-            return Ok(status_of(&lane_state.courier, subscription.edit.on, waiting));
-        }
-        let Some(progress) = self.store.progress_get(subscription.id).await? else {
-            return Ok(never_on(subscription.edit.on));
-        };
-        let matched = account.lock().matched;
-        let pacing = crate::courier::Pacing { window_max: 1, ordered: false };
-        let courier =
-            Courier::restore(&progress, matched, subscription.revision, pacing, self.now()).map_err(|text| {
-                tracing::error!(subscription = %subscription.id, text, "the stored progress cannot be read");
-                store::Error::Conflict
-            })?;
-        let waiting = last.0.saturating_sub(courier.position().0);
-        Ok(status_of(&courier, subscription.edit.on, waiting))
-    }
-}
-
-fn status_of(courier: &Courier, on: bool, waiting: u64) -> Status {
-    let state = match courier.flow() {
-        _ if !on => State::Paused,
-        Flow::Flowing => State::Flowing,
-        Flow::Holding(wait) => State::Holding { until: wait.until_wall, reason: wait.reason.text.clone() },
-        Flow::Suspended(wait) => State::Suspended { probe_at: wait.until_wall, reason: wait.reason.text.clone() },
-    };
-    let record = courier.record().clone();
-    Status {
-        state,
-        position: Some(courier.position()),
-        waiting: Some(waiting),
-        counts: courier.counts(),
-        success_count: record.success_count,
-        error_count: record.error_count,
-        last_success: record.last_success,
-        last_error: record.last_error,
-        errors: record.errors,
-    }
-}
-
-fn never_on(on: bool) -> Status {
-    Status {
-        state: if on { State::Flowing } else { State::NeverOn },
-        position: None,
-        waiting: None,
-        counts: store::Counts::default(),
-        success_count: 0,
-        error_count: 0,
-        last_success: None,
-        last_error: None,
-        errors: Vec::new(),
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, JobId};
+use domain::{AccountId, EntryDraft, JobId};
 use parking_lot::Mutex;
 use store::{DeadLetter, JobWrites, JournalWrite, Store};
 use tokio::sync::{Notify, watch};
@@ -57,6 +57,7 @@ struct TakenLane {
     /// The job whose end is in the write.
     ended_job: Option<JobId>,
     attempts: Unwritten,
+    told: Vec<EntryDraft>,
 }
 
 impl Journal {
@@ -160,11 +161,12 @@ impl Taken {
     /// The write failed: all of it is to be written again.
     pub(crate) fn give_back(self) {
         let mut state = self.account.lock();
-        for TakenLane { lane, mut dead, news, attempts, .. } in self.lanes {
+        for TakenLane { lane, mut dead, mut told, news, attempts, .. } in self.lanes {
             let mut lane_state = lane.lock();
             lane_state.courier.give_back_job_news(news);
             dead.append(&mut lane_state.dead);
-            lane_state.dead = dead;
+            told.append(&mut lane_state.told);
+            (lane_state.dead, lane_state.told) = (dead, told);
             let dropped = lane_state.attempts.give_back(attempts);
             lane_state.spec.counters.count_unrecorded(dropped);
             drop(lane_state);
@@ -200,6 +202,7 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         dead: Vec::new(),
         jobs: JobWrites::default(),
         attempts: Vec::new(),
+        told: Vec::new(),
     };
     let mut lanes = Vec::with_capacity(dirty.len());
     for lane in dirty.into_values() {
@@ -211,6 +214,8 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         write.progress.push((lane.id, lane_state.courier.progress(is_caught_up)));
         let dead = std::mem::take(&mut lane_state.dead);
         write.dead.extend(dead.iter().cloned());
+        let told = std::mem::take(&mut lane_state.told);
+        write.told.extend(told.iter().cloned());
         let news = lane_state.courier.take_job_news();
         write.jobs.delivered.extend(news.delivered.iter().map(|sequence| (lane.id, *sequence)));
         if !news.retry.is_empty() {
@@ -222,7 +227,7 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         let attempts = std::mem::take(&mut lane_state.attempts);
         let mark = lane_state.courier.mark();
         drop(lane_state);
-        lanes.push(TakenLane { lane, mark, dead, news, ended_job, attempts });
+        lanes.push(TakenLane { lane, mark, dead, told, news, ended_job, attempts });
     }
     drop(state);
     // Packed without a lock: nobody has to wait for what only people read.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, Entry, JobId, Sequence, SubscriptionId};
+use domain::{AccountId, Entry, EntryDraft, JobId, Sequence, SubscriptionId};
 use integrations::{BatchLimits, Integration};
 use parking_lot::{Mutex, MutexGuard};
 use policy::Policy;
@@ -20,6 +20,8 @@ use crate::{
 /// What a request needs to know of its subscription, as one revision has it.
 pub(crate) struct Spec {
     pub(crate) revision: u64,
+    /// What people call the subscription.
+    pub(crate) name: String,
     pub(crate) policy: Arc<Policy>,
     pub(crate) integration: Arc<Integration>,
     /// Sealed; opened anew for each request.
@@ -85,6 +87,11 @@ pub(crate) struct LaneState {
     pub(crate) dead: Vec<DeadLetter>,
     /// Attempts that are not yet written down.
     pub(crate) attempts: Unwritten,
+    /// Entries of the server's own that tell of what is in the courier's progress, to be written
+    /// down together with it.
+    pub(crate) told: Vec<EntryDraft>,
+    /// Whether somebody looks after its conditions.
+    pub(crate) watched: bool,
     /// What the figures have of it.
     pub(crate) counted: Tally,
 }
@@ -103,6 +110,8 @@ impl Lane {
             jobs_changed: false,
             dead: Vec::new(),
             attempts: Unwritten::default(),
+            told: Vec::new(),
+            watched: false,
         };
         Self { account, id, job_turn: tokio::sync::Mutex::default(), state: Mutex::new(state) }
     }
@@ -171,10 +180,8 @@ impl Lane {
         if is_stale {
             return;
         }
-        if page.is_empty() {
-            // The log has none up to where the others stand: retention took them.
-            state.courier.pass_to(matched);
-        }
+        // What should follow and does not had left the log before anybody here waited for it.
+        state.courier.miss_to(page.first().map_or(matched, |first| first.sequence.previous()));
         for (entry, matches) in page.iter().zip(judged) {
             if !matches {
                 state.courier.pass_to(entry.sequence);
@@ -188,6 +195,11 @@ impl Lane {
 }
 
 impl LaneState {
+    /// Whether there is anything about it that could last too long.
+    pub(crate) fn is_worth_watching(&self) -> bool {
+        self.mode != Mode::Attached || !self.courier.is_idle()
+    }
+
     /// Whether it may send.
     pub(crate) fn listens(&self) -> bool {
         matches!(self.mode, Mode::Attached | Mode::Reading)

@@ -7,6 +7,7 @@
 mod account;
 pub mod attempts;
 pub mod client;
+pub mod condition;
 pub mod courier;
 pub mod decide;
 mod engine;
@@ -20,8 +21,10 @@ mod send;
 mod simulation;
 mod status;
 
+pub use condition::{Condition, ConditionKind, ConditionLimits};
 pub use engine::counters::{AttemptFigures, DURATION_BOUNDS};
 pub use engine::figures::{EngineFigures, IntegrationFigures, Tally};
+pub use engine::retention::{HELD_MAX, RETENTION_EVERY, STEP_BYTES, STEP_ENTRIES};
 pub use engine::worst::SubscriptionFigures;
 pub use engine::{Engine, EngineHealth, EngineSettings, SLOW, TURN_MAX, TestRequest, TestResult};
 pub use journal::{DELAY_MAX, OUTCOMES_MAX};

@@ -4,6 +4,8 @@ use domain::{Sequence, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::Counts;
 
+use crate::condition::Condition;
+
 /// How a subscription fares.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
@@ -25,6 +27,8 @@ pub struct Status {
     pub last_error: Option<Timestamp>,
     /// The last failures, newest first, at most [`Failure::KEPT`].
     pub errors: Vec<Failure>,
+    /// What lasts and was told.
+    pub conditions: Vec<Condition>,
 }
 
 /// What a subscription does now.
@@ -34,6 +38,8 @@ pub enum State {
     Flowing,
     /// It waits for a time, and goes on by itself.
     Holding {
+        /// Since when.
+        since: Timestamp,
         /// Until when.
         until: Timestamp,
         /// Why, for people.
@@ -41,6 +47,8 @@ pub enum State {
     },
     /// Its configuration is wrong; it is probed now and then.
     Suspended {
+        /// Since when it has not delivered.
+        since: Timestamp,
         /// When it is probed next.
         probe_at: Timestamp,
         /// Why, for people.

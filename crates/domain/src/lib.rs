@@ -8,6 +8,7 @@ mod id;
 mod resource;
 mod seal;
 mod secret;
+mod steady;
 mod time;
 
 pub use entry::{Entry, EntryDraft, EntryFacts};
@@ -16,4 +17,5 @@ pub use id::{AccountId, EntryId, InvalidId, JobId, Sequence, SubscriptionId, Tok
 pub use resource::{Access, LexedSegment, LexedSelector, ParseResourceError, Resource, Segment, lex};
 pub use seal::{DataKey, Keys, MasterKey, SealContext, SealError};
 pub use secret::Secret;
+pub use steady::ClockWatch;
 pub use time::{Clock, Timestamp};

@@ -7,6 +7,7 @@ mod accounts;
 mod attempts;
 pub(crate) mod bench;
 mod committed;
+mod conditions;
 mod duplicates;
 mod idempotency;
 mod jobs;
@@ -15,6 +16,7 @@ mod log;
 mod model;
 mod progress;
 mod restart;
+mod retention;
 mod subscriptions;
 mod tokens;
 
@@ -41,6 +43,10 @@ macro_rules! contract {
                 committed {
                     news_are_the_entries_in_order_without_gaps
                     a_slow_taker_loses_bytes_but_not_the_end_of_the_log
+                }
+                conditions {
+                    a_condition_is_kept_with_the_entry_that_tells_of_it
+                    an_ended_condition_is_forgotten_after_a_while
                 }
                 duplicates {
                     the_same_bytes_again_are_a_duplicate
@@ -97,6 +103,17 @@ macro_rules! contract {
                 restart {
                     everything_is_there_after_a_restart
                     a_closed_store_reads_but_writes_nothing
+                }
+                retention {
+                    only_what_is_old_is_dropped_and_sequences_go_on
+                    nothing_that_somebody_has_not_settled_is_dropped
+                    a_deleted_subscription_holds_nothing_up
+                    steps_end_by_entries_and_by_bytes
+                    one_account_loses_nothing_to_another
+                    a_dropped_id_is_free_again_and_a_repeated_request_still_answered
+                    the_subscriptions_that_hold_the_log_up_are_told
+                    progress_is_replaced_only_where_it_is_as_expected
+                    the_journal_tells_in_its_own_transaction
                 }
                 subscriptions {
                     a_subscription_reads_back_as_it_was_stored

@@ -162,7 +162,7 @@ pub(crate) fn append_system(
 fn append_batch(group: &mut Group<'_>, no: i64, append: Append) -> Result<Appended, AppendError> {
     let account = append.account;
     if let Some(idempotency) = &append.idempotency
-        && let Some(repeated) = repeat(group, no, idempotency)?
+        && let Some(repeated) = repeat(group, no, idempotency, &append.drafts)?
     {
         return Ok(repeated);
     }
@@ -286,8 +286,14 @@ fn entry_of_row(account: AccountId, row: &Row<'_>) -> Result<Entry, rusqlite::Er
     })
 }
 
-/// The answer to an earlier request with this key, unless it is too old.
-fn repeat(group: &mut Group<'_>, no: i64, idempotency: &Idempotency) -> Result<Option<Appended>, AppendError> {
+/// The answer to an earlier request with this key, unless it is too old. `drafts` are the entries
+/// of both requests.
+fn repeat(
+    group: &mut Group<'_>,
+    no: i64,
+    idempotency: &Idempotency,
+    drafts: &[EntryDraft],
+) -> Result<Option<Appended>, AppendError> {
     let oldest = group.now().as_millis() - i64::try_from(IDEMPOTENCY_AGE.as_millis()).unwrap_or(i64::MAX);
     group
         .connection
@@ -307,11 +313,17 @@ fn repeat(group: &mut Group<'_>, no: i64, idempotency: &Idempotency) -> Result<O
     }
     let mut id_at = group.connection.prepare_cached("SELECT id FROM entry WHERE place = ?1")?;
     let mut repeated = Vec::with_capacity(items.len() / 8);
-    for item in items.chunks_exact(8) {
+    for (index, item) in items.chunks_exact(8).enumerate() {
         let item = u64::from_be_bytes(item.try_into().expect("the chunk has eight bytes"));
         let sequence = Sequence(item & SEQUENCE_MAX.0);
-        let id: String = id_at.query_row([place(no, sequence)], |row| row.get(0))?;
-        let id = EntryId::parse(&id).map_err(Error::internal)?;
+        let stored: Option<String> = id_at.query_row([place(no, sequence)], |row| row.get(0)).optional()?;
+        let id = match stored {
+            Some(id) => Some(EntryId::parse(&id).map_err(Error::internal)?),
+            // A duplicate of an old entry, which the log has dropped since.
+            None => drafts.get(index).and_then(|draft| draft.id.clone()),
+        };
+        // A key means nothing any more once entries that only it could name are gone.
+        let Some(id) = id else { return Ok(None) };
         repeated.push(AppendedItem { id, sequence, duplicate: item & DUPLICATE != 0 });
     }
     Ok(Some(Appended { items: repeated, repeated: true }))

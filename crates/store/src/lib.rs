@@ -6,6 +6,7 @@
 
 mod accounts;
 mod attempts;
+mod conditions;
 mod connection;
 mod dead_letters;
 mod entries;
@@ -15,6 +16,7 @@ mod keyring;
 mod meta;
 mod progress;
 mod receipts;
+mod retention;
 mod subscriptions;
 mod tokens;
 mod writer;
@@ -32,6 +34,7 @@ use rusqlite::Connection;
 
 pub use accounts::{Account, AccountWork};
 pub use attempts::{AttemptLimits, AttemptsRow, AttemptsWrite, DropStep};
+pub use conditions::{ConditionTelling, StoredCondition};
 pub use dead_letters::{DeadLetterPage, Letter, StoredDeadLetter};
 pub use entries::{Append, Appended, AppendedItem, Idempotency};
 pub use error::{AppendError, Error, OpenError};
@@ -41,6 +44,7 @@ pub use jobs::{
 };
 pub use keyring::Keyring;
 pub use progress::{Counts, DeadLetter, JournalWrite, LetterFate, Progress};
+pub use retention::{EntriesDropped, EntryDrop, HeldUp};
 pub use subscriptions::{NewSubscription, Subscription, SubscriptionCount, SubscriptionEdit};
 pub use tokens::{NewToken, Token};
 pub use writer::{Committed, CommittedEntries, StoreFigures, SyncState};

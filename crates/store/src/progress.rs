@@ -1,9 +1,9 @@
 //! How far subscriptions are, and the journal that writes it.
 
-use domain::{AccountId, EntryId, Sequence, SubscriptionId, Timestamp};
+use domain::{AccountId, EntryDraft, EntryId, Sequence, SubscriptionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{AttemptsWrite, Error, JobWrites, Store, attempts, dead_letters, jobs};
+use crate::{AttemptsWrite, Error, JobWrites, Store, attempts, dead_letters, entries, jobs, writer::Group};
 
 /// How far one subscription is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Progress {
     /// Up to here every entry was judged; what of it is unsettled stands in `detail`.
     /// `None`: caught up, it stands where its account's matched position stands.
     pub frontier: Option<Sequence>,
+    /// The first entry without a fate; `None`: caught up, it is the one after the matched position.
+    pub unsettled_from: Option<Sequence>,
     /// The counts of the fates that are written down.
     pub counts: Counts,
     /// The delivery engine's own text.
@@ -43,6 +45,8 @@ pub struct JournalWrite {
     pub jobs: JobWrites,
     /// Attempts that ended since the last flush.
     pub attempts: Vec<AttemptsWrite>,
+    /// Entries of the server's own that tell of it.
+    pub told: Vec<EntryDraft>,
 }
 
 /// Why a copy of an entry is kept.
@@ -85,10 +89,7 @@ impl Store {
         }
         self.shared
             .writer
-            .run(move |group| {
-                let now = group.now();
-                numbered.iter().try_for_each(|(no, write)| write_one(group.connection, *no, write, now))
-            })
+            .run(move |group| numbered.into_iter().try_for_each(|(no, write)| write_one(group, no, write)))
             .await
     }
 
@@ -114,8 +115,8 @@ impl Store {
 pub(crate) fn begin(connection: &Connection, no: i64, id: SubscriptionId, start: Sequence) -> Result<(), Error> {
     connection
         .prepare_cached(
-            "INSERT INTO progress (subscription, account, frontier, delivered, skipped, dead, detail)
-             VALUES (?1, ?2, ?3, 0, 0, 0, '')",
+            "INSERT INTO progress (subscription, account, frontier, unsettled_from, delivered, skipped, dead, detail)
+             VALUES (?1, ?2, ?3, ?3 + 1, 0, 0, 0, '')",
         )?
         .execute((id.as_bytes(), no, start.0.cast_signed()))?;
     Ok(())
@@ -124,56 +125,77 @@ pub(crate) fn begin(connection: &Connection, no: i64, id: SubscriptionId, start:
 /// Gives a caught-up subscription a position of its own: where its account's stands now.
 pub(crate) fn detach(connection: &Connection, no: i64, id: SubscriptionId) -> Result<(), Error> {
     connection
-        .prepare_cached("UPDATE progress SET frontier = ?2 WHERE subscription = ?1 AND frontier IS NULL")?
+        .prepare_cached(
+            "UPDATE progress SET frontier = ?2, unsettled_from = ?2 + 1 WHERE subscription = ?1 AND frontier IS NULL",
+        )?
         .execute((id.as_bytes(), matched(connection, no)?.0.cast_signed()))?;
     Ok(())
 }
 
-fn matched(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
+pub(crate) fn matched(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
     let matched: i64 =
         connection.prepare_cached("SELECT matched FROM account WHERE no = ?1")?.query_row([no], |row| row.get(0))?;
     Ok(Sequence(matched.cast_unsigned()))
 }
 
-fn read(connection: &Connection, id: SubscriptionId) -> Result<Option<Progress>, rusqlite::Error> {
+pub(crate) fn read(connection: &Connection, id: SubscriptionId) -> Result<Option<Progress>, rusqlite::Error> {
     connection
-        .prepare_cached("SELECT frontier, delivered, skipped, dead, detail FROM progress WHERE subscription = ?1")?
+        .prepare_cached(
+            "SELECT frontier, unsettled_from, delivered, skipped, dead, detail FROM progress WHERE subscription = ?1",
+        )?
         .query_row([id.as_bytes()], |row| {
             Ok(Progress {
                 frontier: row.get::<_, Option<i64>>(0)?.map(|frontier| Sequence(frontier.cast_unsigned())),
+                unsettled_from: row.get::<_, Option<i64>>(1)?.map(|first| Sequence(first.cast_unsigned())),
                 counts: Counts {
-                    delivered: row.get::<_, i64>(1)?.cast_unsigned(),
-                    skipped: row.get::<_, i64>(2)?.cast_unsigned(),
-                    dead: row.get::<_, i64>(3)?.cast_unsigned(),
+                    delivered: row.get::<_, i64>(2)?.cast_unsigned(),
+                    skipped: row.get::<_, i64>(3)?.cast_unsigned(),
+                    dead: row.get::<_, i64>(4)?.cast_unsigned(),
                 },
-                detail: row.get(4)?,
+                detail: row.get(5)?,
             })
         })
         .optional()
 }
 
-fn write_one(connection: &Connection, no: i64, write: &JournalWrite, now: Timestamp) -> Result<(), Error> {
+fn write_one(group: &mut Group<'_>, no: i64, write: JournalWrite) -> Result<(), Error> {
+    write_progress(group.connection, no, &write, group.now())?;
+    for told in write.told {
+        entries::append_system(group, write.account, no, told)?;
+    }
+    Ok(())
+}
+
+fn write_progress(connection: &Connection, no: i64, write: &JournalWrite, now: Timestamp) -> Result<(), Error> {
     connection
         .prepare_cached("UPDATE account SET matched = ?2 WHERE no = ?1 AND matched < ?2")?
         .execute((no, write.matched.0.cast_signed()))?;
-    let mut update = connection.prepare_cached(
-        "UPDATE progress SET frontier = ?2, delivered = ?3, skipped = ?4, dead = ?5, detail = ?6
-         WHERE subscription = ?1 AND account = ?7",
-    )?;
     for (id, progress) in &write.progress {
-        update.execute((
-            id.as_bytes(),
-            progress.frontier.map(|frontier| frontier.0.cast_signed()),
-            progress.counts.delivered.cast_signed(),
-            progress.counts.skipped.cast_signed(),
-            progress.counts.dead.cast_signed(),
-            &progress.detail,
-            no,
-        ))?;
+        put(connection, no, *id, progress)?;
     }
     for letter in &write.dead {
         dead_letters::put(connection, letter)?;
     }
     jobs::write(connection, no, &write.jobs, now)?;
     attempts::write(connection, no, &write.attempts)
+}
+
+/// Replaces the progress of a subscription that has one.
+pub(crate) fn put(connection: &Connection, no: i64, id: SubscriptionId, progress: &Progress) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE progress SET frontier = ?2, unsettled_from = ?3, delivered = ?4, skipped = ?5, dead = ?6, detail = ?7
+             WHERE subscription = ?1 AND account = ?8",
+        )?
+        .execute((
+            id.as_bytes(),
+            progress.frontier.map(|frontier| frontier.0.cast_signed()),
+            progress.unsettled_from.map(|first| first.0.cast_signed()),
+            progress.counts.delivered.cast_signed(),
+            progress.counts.skipped.cast_signed(),
+            progress.counts.dead.cast_signed(),
+            &progress.detail,
+            no,
+        ))?;
+    Ok(())
 }

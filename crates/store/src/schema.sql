@@ -99,19 +99,21 @@ CREATE TABLE revision (
 ) STRICT, WITHOUT ROWID;
 
 -- How far a subscription is. `frontier` NULL: caught up, it stands where its account's
--- `matched` stands. `detail` is the delivery engine's own text: what is unsettled below the
--- frontier, holds, health, the last failures. `attempts` is the number of its newest attempt.
+-- `matched` stands. `unsettled_from` is the first entry without a fate; NULL: caught up. `detail`
+-- is the delivery engine's own text: what is unsettled below the frontier, holds, health, the
+-- last failures. `attempts` is the number of its newest attempt.
 CREATE TABLE progress (
-    subscription BLOB PRIMARY KEY,
-    account      INTEGER NOT NULL,
-    frontier     INTEGER,
-    delivered    INTEGER NOT NULL,
-    skipped      INTEGER NOT NULL,
-    dead         INTEGER NOT NULL,
-    detail       TEXT NOT NULL,
-    attempts     INTEGER NOT NULL DEFAULT 0
+    subscription   BLOB PRIMARY KEY,
+    account        INTEGER NOT NULL,
+    frontier       INTEGER,
+    unsettled_from INTEGER,
+    delivered      INTEGER NOT NULL,
+    skipped        INTEGER NOT NULL,
+    dead           INTEGER NOT NULL,
+    detail         TEXT NOT NULL,
+    attempts       INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX progress_work ON progress (account) WHERE frontier IS NOT NULL;
+CREATE INDEX progress_unsettled ON progress (account, unsettled_from);
 
 -- Copies of entries that were settled and not delivered: `fate` is 'dead', refused for good, or
 -- 'skipped', passed over as the manifest says. `job`: the redelivery that has claimed it.
@@ -163,4 +165,20 @@ CREATE TABLE attempt (
     ended_at     INTEGER NOT NULL,
     packed       BLOB NOT NULL,
     PRIMARY KEY (subscription, first)
+) STRICT, WITHOUT ROWID;
+
+-- What lasts and was told: conditions of subscriptions such as 'suspended', each with the entries
+-- that tell of it. A row stays for a day after its end. `sequence` is where the newest of its
+-- entries stands, `started_at` when the first of them was made, `told_at` when the newest was.
+CREATE TABLE condition (
+    subscription BLOB NOT NULL,
+    kind         TEXT NOT NULL,
+    account      INTEGER NOT NULL REFERENCES account (no),
+    since        INTEGER NOT NULL,
+    reason       TEXT NOT NULL,
+    started_at   INTEGER NOT NULL,
+    told_at      INTEGER NOT NULL,
+    ended_at     INTEGER,
+    sequence     INTEGER NOT NULL,
+    PRIMARY KEY (subscription, kind)
 ) STRICT, WITHOUT ROWID;

@@ -13,9 +13,12 @@ pub(crate) async fn alive() -> Json<Value> {
 
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Value>) {
     let readiness = shared.app.readiness().await;
-    if readiness.is_ready() {
-        return (StatusCode::OK, Json(json!({ "status": "ready" })));
+    let (status, mut body) = match readiness.is_ready() {
+        true => (StatusCode::OK, json!({ "status": "ready" })),
+        false => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "not ready", "problems": readiness.problems })),
+    };
+    if !readiness.warnings.is_empty() {
+        body["warnings"] = readiness.warnings.into();
     }
-    let body = json!({ "status": "not ready", "problems": readiness.problems });
-    (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+    (status, Json(body))
 }

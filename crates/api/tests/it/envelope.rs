@@ -186,3 +186,20 @@ async fn health_needs_no_token() {
     let reply = app.send(request("GET", "/readyz").body(Body::empty()).expect("a request")).await.expect(503);
     assert_eq!(reply.body, json!({"status": "not ready", "problems": ["deliveries are not running"]}));
 }
+
+#[tokio::test]
+async fn a_clock_that_jumped_is_shown_until_it_has_stood_and_keeps_nobody_from_working() {
+    let app = TestApp::start().await;
+    let ready = async || {
+        let asked = request("GET", "/readyz").body(Body::empty()).expect("a request");
+        app.send(asked).await.expect(200).body
+    };
+    assert_eq!(ready().await, json!({"status": "ready"}));
+    for (jump, told) in [(7_200_000, "7200 s ahead"), (-14_400_000, "7200 s back")] {
+        app.server.clock.jump(jump);
+        let warnings = ready().await["warnings"].clone();
+        assert!(warnings[0].as_str().is_some_and(|warning| warning.contains(told)), "{warnings}");
+    }
+    app.server.clock.advance(std::time::Duration::from_secs(600));
+    assert_eq!(ready().await, json!({"status": "ready"}));
+}

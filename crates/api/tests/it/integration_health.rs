@@ -69,6 +69,38 @@ async fn the_worst_subscription_comes_first_and_tells_why() {
 }
 
 #[tokio::test]
+async fn what_lasts_is_shown_everywhere_until_it_ends() {
+    let app = TestApp::start().await;
+    let url = collector().await;
+    let wrong_key = subscribe(&app, &url, "403", true).await;
+    let entry = json!({"action": "pay", "resource": "order/1"});
+    app.ingest("/ingest/entries", &[], entry.to_string()).await.expect(202);
+    until("it is suspended", async || items(&app).await[0]["state"] == "suspended").await;
+    let found = items(&app).await;
+    assert_eq!((&found[0]["since"], found[0].get("conditions")), (&json!(app::testing::ManualClock::START), None));
+    let gauge = |value| format!("auditcast_conditions{{integration=\"splunk\",condition=\"suspended\"}} {value}\n");
+    let metrics = async || app.admin("GET", "/metrics", Value::Null).await.expect(200).text;
+    assert!(metrics().await.contains(&gauge(0)));
+
+    app.server.look().await;
+    let shown = items(&app).await[0]["conditions"].clone();
+    assert_eq!((&shown[0]["kind"], &shown[0]["since"]), (&json!("suspended"), &found[0]["since"]));
+    assert_eq!(shown[0]["reason"], found[0]["reason"]);
+    let subscription = app.admin("GET", &wrong_key, Value::Null).await.expect(200).body;
+    assert_eq!(subscription["_delivery"]["conditions"], shown);
+    assert!(metrics().await.contains(&gauge(1)));
+    let told = app.last_entry().await;
+    assert_eq!(told["accesses"][0]["action"], "reportTrouble");
+
+    let off = json!([{"op": "replace", "path": "/on", "value": false}]);
+    app.admin("PATCH", &wrong_key, off).await.expect(200);
+    app.server.look().await;
+    assert_eq!(items(&app).await[0].get("conditions"), None);
+    assert!(metrics().await.contains(&gauge(0)));
+    assert_eq!(app.last_entry().await["accesses"][0]["action"], "reportRecovery");
+}
+
+#[tokio::test]
 async fn entries_that_wait_for_a_minute_make_a_subscription_behind() {
     let app = TestApp::start().await;
     let url = collector().await;

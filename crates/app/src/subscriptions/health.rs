@@ -97,6 +97,7 @@ mod tests {
             last_success: None,
             last_error: None,
             errors: Vec::new(),
+            conditions: Vec::new(),
         };
         Health {
             id: SubscriptionId::from_bytes([0; 12]),
@@ -109,9 +110,10 @@ mod tests {
 
     #[test]
     fn the_worst_come_first() {
-        let (until, probe_at, reason) = (Timestamp::from_millis(1), Timestamp::from_millis(1), String::new());
-        let holding = || State::Holding { until, reason: reason.clone() };
-        let suspended = State::Suspended { probe_at, reason: reason.clone() };
+        let (since, until, probe_at) =
+            (Timestamp::from_millis(0), Timestamp::from_millis(1), Timestamp::from_millis(1));
+        let holding = || State::Holding { since, until, reason: String::new() };
+        let suspended = State::Suspended { since, probe_at, reason: String::new() };
         let mut list = [
             health("never on", State::NeverOn, 9, Some(900)),
             health("paused", State::Paused, 9, Some(900)),

@@ -58,6 +58,8 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
         default_account: Some(account.id),
         attempts_kept: settings.delivery.attempts_kept,
         attempts_kept_max: settings.delivery.attempts_kept_max,
+        conditions: settings.delivery.conditions,
+        retention: settings.entry_retention,
     };
     let keys: Arc<dyn Keys> = Arc::clone(&keyring) as Arc<dyn Keys>;
     let engine = Engine::new(store.clone(), Arc::clone(&catalogue), keys, client, Arc::clone(&clock), engine_settings);

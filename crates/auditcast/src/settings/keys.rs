@@ -137,6 +137,14 @@ pub const KEYS: &[Key] = &[
     ),
     number(
         Group::Server,
+        "entry_retention_days",
+        (1, 36_500),
+        "400",
+        "How long entries are kept, by the time of their receipt. Those that a subscription still waits for are kept \
+         for up to 30 days longer.",
+    ),
+    number(
+        Group::Server,
         "shutdown_seconds",
         (0, 3600),
         "30",
@@ -301,5 +309,33 @@ pub const KEYS: &[Key] = &[
         (100, 100_000_000),
         "100000",
         "How many attempts of one subscription are kept, the newest; a few more stay until they are cleared away.",
+    ),
+    number(
+        Group::Delivery,
+        "conditions_look_seconds",
+        SECONDS,
+        "30",
+        "How often subscriptions with work are looked at for states that last.",
+    ),
+    number(
+        Group::Delivery,
+        "conditions_held_seconds",
+        SECONDS,
+        "900",
+        "A hold of a subscription is told from this length on.",
+    ),
+    number(
+        Group::Delivery,
+        "conditions_behind_seconds",
+        SECONDS,
+        "300",
+        "A subscription is behind when its oldest entry has waited for this long, and over this time more came than went.",
+    ),
+    number(
+        Group::Delivery,
+        "conditions_quiet_seconds",
+        SECONDS,
+        "600",
+        "The end of such a state is told once it has not shown for this long; after an edit, at once.",
     ),
 ];

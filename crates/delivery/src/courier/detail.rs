@@ -79,6 +79,8 @@ struct WaitDetail {
     until: Timestamp,
     #[serde(rename = "l")]
     length_ms: u64,
+    #[serde(rename = "b", with = "millis")]
+    since: Timestamp,
     #[serde(rename = "a", default)]
     asked: bool,
     #[serde(rename = "n")]
@@ -90,7 +92,12 @@ struct WaitDetail {
 impl Courier {
     /// What is to be written down. `is_caught_up`: it stands where its account stands.
     pub fn progress(&self, is_caught_up: bool) -> Progress {
-        Progress { frontier: (!is_caught_up).then_some(self.frontier), counts: self.counts, detail: self.detail() }
+        Progress {
+            frontier: (!is_caught_up).then_some(self.frontier),
+            unsettled_from: (!is_caught_up).then(|| self.position().next()),
+            counts: self.counts,
+            detail: self.detail(),
+        }
     }
 
     /// The courier that wrote `progress`, under `revision`; `matched` is where its account stands.
@@ -255,6 +262,7 @@ impl WaitDetail {
             suspended,
             until: wait.until_wall,
             length_ms: millis_of(wait.length),
+            since: wait.since,
             asked: wait.asked,
             name: wait.reason.name.to_string(),
             text: wait.reason.text.clone(),
@@ -268,6 +276,7 @@ impl WaitDetail {
             until: due.at,
             until_wall: due.at_wall,
             length: due.length,
+            since: self.since,
             asked: self.asked,
             reason: Reason::new(self.name, self.text),
         };

@@ -119,6 +119,28 @@ impl Queue {
         Some(hole)
     }
 
+    pub(super) fn first_in_flight(&self) -> Option<Sequence> {
+        self.holes().find(|(_, hole)| hole.phase == Phase::InFlight).map(|(sequence, _)| sequence)
+    }
+
+    /// Lets go of everything up to `end`, of which nothing is in flight; says how many there
+    /// were, and which was the last.
+    pub(super) fn give_up_to(&mut self, end: Sequence) -> (u64, Option<Sequence>) {
+        let after = self.holes.split_off(&end.next());
+        let given_up = std::mem::replace(&mut self.holes, after);
+        for (sequence, hole) in &given_up {
+            self.ready.remove(sequence);
+            if let Some(due) = hole.due {
+                self.waiting.remove(&(due.at, *sequence));
+            }
+            match &hole.entry {
+                Some(entry) => self.loaded_bytes -= entry.bytes.len(),
+                None => self.unread_count -= 1,
+            }
+        }
+        (given_up.len() as u64, given_up.keys().next_back().copied())
+    }
+
     /// Forgets the bytes of what is not in flight.
     pub(super) fn unload(&mut self) {
         for hole in self.holes.values_mut().filter(|hole| !matches!(hole.phase, Phase::InFlight | Phase::Unread)) {

@@ -216,6 +216,7 @@ impl Courier {
             until: now.monotonic.saturating_add(length),
             until_wall: now.wall.plus(length),
             length,
+            since: now.wall,
             asked,
             reason,
         };
@@ -224,6 +225,7 @@ impl Courier {
                 (wait.until, wait.until_wall, wait.length) = (before.until, before.until_wall, before.length);
             }
             wait.asked |= before.asked && before.until > now.monotonic;
+            wait.since = before.since;
         }
         self.flow = flow(wait);
         self.flow_is_journaled = false;

@@ -413,7 +413,12 @@ fn a_progress_of_an_older_revision_starts_anew() {
 #[test]
 fn a_detail_that_cannot_be_is_an_error() {
     for detail in ["{", r#"{"h":[[1,18446744073709551615]]}"#, r#"{"h":[[5,4]]}"#, r#"{"h":[[20,21]]}"#] {
-        let progress = Progress { frontier: Some(Sequence(10)), counts: Counts::default(), detail: detail.to_owned() };
+        let progress = Progress {
+            frontier: Some(Sequence(10)),
+            unsettled_from: None,
+            counts: Counts::default(),
+            detail: detail.to_owned(),
+        };
         assert!(Courier::restore(&progress, Sequence(0), 1, PACING, now(Duration::ZERO)).is_err(), "{detail}");
     }
 }

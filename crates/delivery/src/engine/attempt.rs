@@ -151,7 +151,7 @@ impl Inner {
         let last = of_target.max(lane.and_then(|lane| lane.lock().courier.last_stamp()));
         let ordered = spec.integration.pace().filter(|pace| pace.ordered());
         let not_before = ordered.zip(last).map(|(pace, last)| last.plus(pace.spacing()));
-        Moment { not_before, ..self.clock.now().into() }
+        Moment { not_before, ..self.time().into() }
     }
 
     fn may_still_start(&self, lane: &Lane, spec: &Spec, load: &mut Load, count: usize) -> bool {

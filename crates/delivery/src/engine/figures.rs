@@ -48,6 +48,8 @@ pub struct IntegrationFigures {
     pub holding: u64,
     /// Subscriptions whose configuration is wrong.
     pub suspended: u64,
+    /// Conditions that last and were told, by kind.
+    pub conditions: BTreeMap<&'static str, u64>,
     /// Entries without a fate of the subscription that has most of them.
     pub lag: u64,
     /// For each account where an entry has no fate, the greatest sequence before all of those.
@@ -129,6 +131,10 @@ impl Inner {
             figures.add_account(&account, &mut worst);
         }
         (figures.subscriptions, figures.subscriptions_left_out) = worst.finish();
+        self.conditions.each(|key, kind| {
+            let figures = figures.integrations.entry(key.to_owned()).or_default();
+            *figures.conditions.entry(kind.as_str()).or_default() += 1;
+        });
         figures
     }
 }

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod process;
+mod retention;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -51,6 +52,8 @@ enum Fate {
     Dead,
     Skipped,
     Nothing,
+    /// It was given up for its age.
+    Expired,
 }
 
 /// What one subscription is beside the database.
@@ -99,6 +102,8 @@ pub(super) struct World {
     wall_ahead: i64,
     wall_jumped: bool,
     log: Vec<Arc<Entry>>,
+    /// The first entry that the log still has.
+    beginning: u64,
     matched: u64,
     rows: BTreeMap<SubscriptionId, Row>,
     sides: BTreeMap<SubscriptionId, Side>,
@@ -128,6 +133,7 @@ impl World {
             wall_ahead: 0,
             wall_jumped: false,
             log: Vec::new(),
+            beginning: 1,
             matched: 0,
             rows: BTreeMap::new(),
             sides: BTreeMap::new(),
@@ -159,6 +165,8 @@ impl World {
             97..99 => self.make_job(),
             99..100 if self.random.one_in(2) => self.stop_job(),
             95..96 if self.rows.len() < 5 => self.subscribe(),
+            99..100 if self.random.one_in(2) => self.give_up()?,
+            99..100 => self.drop_old(),
             96..97 => {
                 self.wall_ahead += i64::try_from(self.random.below(20_000_000)).unwrap() - 10_000_000;
                 self.wall_jumped = true;
@@ -215,8 +223,8 @@ impl World {
             }
             let newest: HashMap<u64, Fate> = side.fates.iter().copied().collect();
             let count = |fate| newest.values().filter(|other| **other == fate).count() as u64;
-            let expected =
-                Counts { delivered: count(Fate::Delivered), skipped: count(Fate::Skipped), dead: count(Fate::Dead) };
+            let skipped = count(Fate::Skipped) + count(Fate::Expired);
+            let expected = Counts { delivered: count(Fate::Delivered), skipped, dead: count(Fate::Dead) };
             if row.progress.counts != expected {
                 return Err(format!("{id} counts {:?} and had {expected:?}", row.progress.counts));
             }
@@ -245,6 +253,9 @@ impl World {
         if position < row.checked {
             return Err(format!("{id} falls back from {} to {position}", row.checked));
         }
+        if position + 1 < self.beginning {
+            return Err(format!("{id} waits for {}, and the log begins with {}", position + 1, self.beginning));
+        }
         for sequence in row.checked + 1..=position {
             let has_fate = side.places.get(&sequence).is_some_and(|place| *place < row.fates);
             if !has_fate && !side.unwanted[(sequence % 3) as usize] {
@@ -270,6 +281,7 @@ impl World {
         Spec {
             counters: Arc::default(),
             revision,
+            name: String::new(),
             policy: Arc::new(Policy::parse(&statements).expect("is a policy")),
             integration: Arc::clone(&self.integration),
             config: Vec::new(),
@@ -308,7 +320,8 @@ impl World {
     }
 
     fn page(&self, after: Sequence, count: usize) -> Vec<Arc<Entry>> {
-        self.log.iter().skip(usize::try_from(after.0).unwrap()).take(count).map(Arc::clone).collect()
+        let skip = after.0.max(self.beginning - 1);
+        self.log.iter().skip(usize::try_from(skip).unwrap()).take(count).map(Arc::clone).collect()
     }
 
     fn subscribe(&mut self) {
@@ -317,7 +330,12 @@ impl World {
         bytes[11] = u8::try_from(self.rows.len()).unwrap();
         let id = SubscriptionId::from_bytes(bytes);
         let start = self.log.len() as u64 - 1;
-        let progress = Progress { frontier: Some(Sequence(start)), counts: Counts::default(), detail: String::new() };
+        let progress = Progress {
+            frontier: Some(Sequence(start)),
+            unsettled_from: Some(Sequence(start + 1)),
+            counts: Counts::default(),
+            detail: String::new(),
+        };
         let row = Row {
             revision: 1,
             is_on: true,
@@ -446,6 +464,7 @@ impl World {
             }
         }
         for (id, progress) in write.progress {
+            let given_up = self.given_up(id, fates[&id].0);
             let row = self.rows.get_mut(&id).expect("is there");
             let letters = write.dead.iter().filter(|letter| letter.subscription == id);
             row.letters.extend(letters.map(|letter| (letter.sequence.0, (letter.fate, None))));
@@ -453,7 +472,8 @@ impl World {
                 row.letters.remove(&sequence.0);
             }
             let letters = |fate| row.letters.values().filter(|(other, _)| *other == fate).count() as u64;
-            let letters = (letters(LetterFate::Dead), letters(LetterFate::Skipped));
+            // What was given up is kept by nobody.
+            let letters = (letters(LetterFate::Dead), letters(LetterFate::Skipped) + given_up);
             let counts = (progress.counts.dead, progress.counts.skipped);
             if letters != counts {
                 return Err(format!("{id} counts {counts:?} dead and skipped and has {letters:?} letters"));

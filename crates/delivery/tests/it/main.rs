@@ -4,9 +4,11 @@
 
 mod attempts;
 mod client;
+mod conditions;
 mod engine;
 mod jobs;
 mod numbers;
+mod retention;
 mod server;
 mod support;
 mod test_sends;

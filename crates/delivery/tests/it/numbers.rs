@@ -1,16 +1,20 @@
 //! The numbers that docs/delivery.md tells are the ones that hold.
 
 use delivery::{
-    DELAY_MAX, Failure, OUTCOMES_MAX, OutcomeKind, REPLY_BYTES, REPLY_BYTES_PER_ITEM, SLOW, TURN_MAX,
+    ConditionLimits, DELAY_MAX, Failure, HELD_MAX, OUTCOMES_MAX, OutcomeKind, REPLY_BYTES, REPLY_BYTES_PER_ITEM,
+    RETENTION_EVERY, SLOW, STEP_BYTES, STEP_ENTRIES, TURN_MAX,
     attempts::BUFFERED_BYTES_MAX,
+    condition::WINDOW_PERCENT,
     courier::{HOLES_MAX, JOB_BYTES_MAX, LOADED_BYTES_MAX, UNJOURNALED_MAX},
     decide::Schedule,
 };
+use domain::ClockWatch;
 
 #[test]
 fn the_page_tells_the_limits_as_they_are() {
     let page = include_str!("../../../../docs/delivery.md");
     let schedule = Schedule::default();
+    let conditions = ConditionLimits::default();
     let mib = |bytes: usize| bytes / 1024 / 1024;
     for (what, number) in [
         ("first wait of a hold", format!("{} s", schedule.backoff_first.as_secs())),
@@ -35,6 +39,17 @@ fn the_page_tells_the_limits_as_they_are() {
         ("of a reply are read", format!("{} KiB", REPLY_BYTES / 1024)),
         ("of a reply for each entry of the request", format!("{} KiB", REPLY_BYTES_PER_ITEM / 1024)),
         ("failures kept to show", Failure::KEPT.to_string()),
+        ("subscriptions with work are looked at", format!("every {} s", conditions.look_every.as_secs())),
+        ("a hold is told from", format!("{} min", conditions.held_after.as_secs() / 60)),
+        ("a subscription is behind from", format!("{} min", conditions.behind_after.as_secs() / 60)),
+        ("a condition ends after", format!("{} min", conditions.quiet.as_secs() / 60)),
+        ("an entry is about to be late from", format!("{WINDOW_PERCENT} % of the age window")),
+        ("unsettled entries are kept beyond their age for", format!("{} days", HELD_MAX.as_secs() / 86_400)),
+        ("old entries are looked for", format!("every {} min", RETENTION_EVERY.as_secs() / 60)),
+        ("old entries leave the log at once", STEP_ENTRIES.to_string()),
+        ("bytes of old entries leave the log at once", format!("{} MiB", mib(STEP_BYTES))),
+        ("the clocks may part by", format!("{} s", ClockWatch::APART_MAX.as_secs())),
+        ("a jump of the clock is believed after", format!("{} min", ClockWatch::STANDS_AFTER.as_secs() / 60)),
         ("of a failed answer kept to show", format!("{} KiB", Failure::BODY_BYTES_MAX / 1024)),
         ("attempts of a subscription that wait to be written", format!("{} KiB", BUFFERED_BYTES_MAX / 1024)),
     ] {

@@ -1,13 +1,21 @@
 //! A data directory, and engines that live over it one after the other.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use delivery::{
-    Engine, EngineSettings, Status,
+    ConditionLimits, Engine, EngineSettings, Status,
     client::{AddressGuard, Client, ClientSettings, ConnectTo},
     decide::Schedule,
 };
-use domain::{AccountId, Clock, EntryDraft, Keys, MasterKey, SealContext, SubscriptionId, Timestamp};
+use domain::{AccountId, Clock, EntryDraft, Keys, MasterKey, SealContext, Sequence, SubscriptionId, Timestamp};
 use integrations::Catalogue;
 use serde_json::{Value, json};
 use store::{Append, NewSubscription, Store, StoreOptions, Subscription, SubscriptionEdit};
@@ -16,15 +24,36 @@ use tokio::time::Instant;
 
 use crate::server::{PATIENCE, Server};
 
-struct TestClock(Instant);
+/// The time of the machine, moved on by tests.
+pub struct TestClock {
+    start: Instant,
+    ahead_ms: AtomicU64,
+    wall_ahead_ms: AtomicI64,
+}
+
+impl TestClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { start: Instant::now(), ahead_ms: AtomicU64::new(0), wall_ahead_ms: AtomicI64::new(0) })
+    }
+
+    /// Moves both clocks on.
+    pub fn advance(&self, by: Duration) {
+        self.ahead_ms.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock on alone.
+    pub fn jump(&self, by: Duration) {
+        self.wall_ahead_ms.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_790_000_000_000).plus(self.monotonic())
+        Timestamp::from_millis(1_790_000_000_000 + self.wall_ahead_ms.load(Ordering::SeqCst)).plus(self.monotonic())
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.elapsed()
+        self.start.elapsed() + Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst))
     }
 }
 
@@ -41,10 +70,14 @@ pub fn quick() -> Schedule {
     }
 }
 
+/// How long entries are kept here.
+pub const RETENTION: Duration = Duration::from_secs(10 * 24 * 3_600);
+
 pub struct Process {
     pub store: Store,
     pub engine: Engine,
     pub account: AccountId,
+    pub clock: Arc<TestClock>,
     keys: Arc<dyn Keys>,
 }
 
@@ -58,7 +91,12 @@ impl Process {
     }
 
     pub async fn open_with(data: &Path, schedule: Schedule) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(TestClock(Instant::now()));
+        Self::open_at(data, schedule, TestClock::new()).await
+    }
+
+    /// Opens it with a clock that goes on from an earlier process.
+    pub async fn open_at(data: &Path, schedule: Schedule, test_clock: Arc<TestClock>) -> Self {
+        let clock = Arc::clone(&test_clock) as Arc<dyn Clock>;
         let store = Store::open(data, StoreOptions::default(), Arc::clone(&clock)).unwrap();
         let master = || MasterKey::from_bytes([3; MasterKey::BYTES]);
         let account = store.account_ensure("default", Some(&master())).await.unwrap().id;
@@ -73,16 +111,31 @@ impl Process {
             default_account: Some(account),
             attempts_kept: Duration::from_secs(30 * 86_400),
             attempts_kept_max: 20,
+            conditions: ConditionLimits::default(),
+            retention: RETENTION,
         };
         let catalogue = Arc::new(catalogue(data));
         let engine = Engine::new(store.clone(), catalogue, Arc::clone(&keys), client, clock, settings);
-        Self { store, engine, account, keys }
+        Self { store, engine, account, clock: test_clock, keys }
     }
 
     pub async fn started(data: &Path) -> Self {
         let process = Self::open(data).await;
         process.engine.start().await.unwrap();
         process
+    }
+
+    /// The log, as JSON.
+    pub async fn log(&self) -> Vec<Value> {
+        let page = self.store.entry_page(self.account, Sequence(0), 10_000, usize::MAX).await.unwrap();
+        page.iter().map(|entry| serde_json::from_slice(&entry.bytes).unwrap()).collect()
+    }
+
+    /// The entries of the log that were made for this action.
+    pub async fn told(&self, action: &str) -> Vec<Value> {
+        let mut log = self.log().await;
+        log.retain(|entry| entry["accesses"][0]["action"] == action);
+        log
     }
 
     pub async fn append(&self, keys: impl IntoIterator<Item = &str>) -> Vec<u64> {
@@ -203,15 +256,17 @@ fn record() -> EntryDraft {
     EntryDraft::system(members.as_object().unwrap())
 }
 
-/// `single`, `batch` (at most ten), `paced` (in order, 50 ms apart) and `late` (skips what is older
-/// than a minute): each posts an entry's sequence.
+/// `single`, `batch` (at most ten), `paced` (in order, 50 ms apart), `late` and `aging` (they skip
+/// what is older than a minute and an hour): each posts an entry's sequence.
 fn catalogue(data: &Path) -> Catalogue {
     let dir = data.join("integrations");
     let batch =
         json!({ "batch": { "itemsMax": 10, "bytesMax": 100_000, "prefix": "[", "separator": ",", "suffix": "]" } });
     let paced = json!({ "pace": { "spacingMs": 50, "ordered": true, "target": ["url"] } });
-    let late = json!({ "age": { "pastMaxSeconds": 60, "onLate": "skip" } });
-    for (key, own) in [("single", json!({})), ("batch", batch), ("paced", paced), ("late", late)] {
+    let skips = |seconds: u32| json!({ "age": { "pastMaxSeconds": seconds, "onLate": "skip" } });
+    let (late, aging) = (skips(60), skips(3_600));
+    let own = [("single", json!({})), ("batch", batch), ("paced", paced), ("late", late), ("aging", aging)];
+    for (key, own) in own {
         let manifest = json!({
             "name": key,
             "formVariables": [

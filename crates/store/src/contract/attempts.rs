@@ -20,6 +20,7 @@ async fn write(bench: &Bench, account: AccountId, attempts: Vec<AttemptsWrite>) 
         dead: Vec::new(),
         jobs: JobWrites::default(),
         attempts,
+        told: Vec::new(),
     };
     bench.store.journal_write(vec![write]).await.expect("is written");
 }

@@ -124,6 +124,7 @@ impl Bench {
     pub(crate) async fn journal(&self, account: AccountId, matched: u64, id: SubscriptionId, frontier: Option<u64>) {
         let progress = Progress {
             frontier: frontier.map(Sequence),
+            unsettled_from: frontier.map(|frontier| Sequence(frontier + 1)),
             counts: Counts { delivered: matched, skipped: 1, dead: 2 },
             detail: format!("{{\"at\":{matched}}}"),
         };
@@ -134,6 +135,7 @@ impl Bench {
             dead: Vec::new(),
             jobs: JobWrites::default(),
             attempts: Vec::new(),
+            told: Vec::new(),
         };
         self.store.journal_write(vec![write]).await.expect("is written");
     }

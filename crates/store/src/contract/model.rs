@@ -268,6 +268,7 @@ impl Pair {
         let Some((picked, account)) = self.pick(pick) else { return };
         let progress = Progress {
             frontier: frontier.map(Sequence),
+            unsettled_from: frontier.map(|frontier| Sequence(frontier + 1)),
             counts: Counts { delivered, skipped: 1, dead: 2 },
             detail: format!("detail {delivered}"),
         };
@@ -278,6 +279,7 @@ impl Pair {
             dead: Vec::new(),
             jobs: JobWrites::default(),
             attempts: Vec::new(),
+            told: Vec::new(),
         };
         store.journal_write(vec![write]).await.expect("is written");
         account.matched = account.matched.max(matched);
@@ -336,14 +338,21 @@ impl Pair {
 
 impl Modelled {
     fn detach(&mut self, matched: u64) {
-        if let Some(progress) = &mut self.progress {
-            progress.frontier = Some(progress.frontier.unwrap_or(Sequence(matched)));
+        if let Some(progress) = &mut self.progress
+            && progress.frontier.is_none()
+        {
+            (progress.frontier, progress.unsettled_from) = (Some(Sequence(matched)), Some(Sequence(matched + 1)));
         }
     }
 }
 
 fn begun(start: Sequence) -> Progress {
-    Progress { frontier: Some(start), counts: Counts::default(), detail: String::new() }
+    Progress {
+        frontier: Some(start),
+        unsettled_from: Some(start.next()),
+        counts: Counts::default(),
+        detail: String::new(),
+    }
 }
 
 fn in_short(answer: Result<Appended, AppendError>) -> Result<(Vec<(u64, bool)>, bool), Refusal> {

@@ -24,7 +24,12 @@ pub(super) async fn a_subscription_starts_before_the_entry_that_records_it(bench
     let subscription = bench.subscription(account, "x", true).await;
     assert_eq!(subscription.start, Some(Sequence(3)));
     let progress = bench.progress(subscription.id).await;
-    let expected = Progress { frontier: Some(Sequence(3)), counts: Counts::default(), detail: String::new() };
+    let expected = Progress {
+        frontier: Some(Sequence(3)),
+        unsettled_from: Some(Sequence(4)),
+        counts: Counts::default(),
+        detail: String::new(),
+    };
     assert_eq!(progress, Some(expected));
 }
 
@@ -75,6 +80,7 @@ pub(super) async fn the_journal_is_read_back(bench: Bench) {
     assert_eq!(bench.store.account_matched(account).await.expect("is read"), Sequence(0));
     let progress = Progress {
         frontier: Some(Sequence(1)),
+        unsettled_from: Some(Sequence(2)),
         counts: Counts { delivered: 1, skipped: 2, dead: 3 },
         detail: "{\"hold\":null}".to_owned(),
     };
@@ -85,6 +91,7 @@ pub(super) async fn the_journal_is_read_back(bench: Bench) {
         dead: Vec::new(),
         jobs: JobWrites::default(),
         attempts: Vec::new(),
+        told: Vec::new(),
     };
     bench.store.journal_write(vec![write]).await.expect("is written");
     assert_eq!(bench.progress(subscription.id).await, Some(progress));
@@ -103,6 +110,7 @@ pub(super) async fn the_matched_position_never_moves_back(bench: Bench) {
             dead: Vec::new(),
             jobs: JobWrites::default(),
             attempts: Vec::new(),
+            told: Vec::new(),
         };
         bench.store.journal_write(vec![write]).await.expect("is written");
         assert_eq!(bench.store.account_matched(account).await.expect("is read"), Sequence(stands));
@@ -139,6 +147,7 @@ pub(super) async fn dead_letters_are_listed_newest_first(bench: Bench) {
         dead,
         jobs: JobWrites::default(),
         attempts: Vec::new(),
+        told: Vec::new(),
     };
     let first = vec![letter(subscription.id, 2, "a"), letter(subscription.id, 1, "b"), letter(beside.id, 2, "c")];
     let second = vec![letter(subscription.id, 3, "d"), letter(subscription.id, 1, "told again")];
@@ -184,6 +193,7 @@ pub(super) async fn a_dead_letter_tells_when_its_entry_came(bench: Bench) {
         dead,
         jobs: JobWrites::default(),
         attempts: Vec::new(),
+        told: Vec::new(),
     };
     bench.store.journal_write(vec![write]).await.expect("is written");
     let page = bench.store.dead_letter_page(subscription.id, None, None, 9, usize::MAX).await.expect("is read");

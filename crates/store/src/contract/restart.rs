@@ -29,6 +29,7 @@ pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
         dead: vec![letter.clone()],
         jobs: JobWrites::default(),
         attempts: Vec::new(),
+        told: Vec::new(),
     };
     bench.store.journal_write(vec![write]).await.expect("is written");
     let token = NewToken {

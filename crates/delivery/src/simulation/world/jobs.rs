@@ -184,7 +184,10 @@ impl World {
             let counts = job.progress.counts;
             let is_whole = counts.sum() == job.total || (job.state == JobState::Stopped && counts.sum() < job.total);
             // A job that was stopped may yet deliver what the next one has claimed.
-            let may_skip = job.kind == JobKind::Redelivery && was_stopped;
+            let may_skip = match job.kind {
+                JobKind::Redelivery => was_stopped,
+                JobKind::Replay => self.beginning > job.first.0,
+            };
             if !is_whole || (counts.skipped > 0 && !may_skip) || job.state == JobState::Running {
                 return Err(format!("not each entry of the job has its count: {job:?}"));
             }

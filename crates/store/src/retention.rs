@@ -1,0 +1,235 @@
+//! Retention: what is old enough leaves the log, from its beginning and in small steps.
+//!
+//! A step never takes an entry that some subscription has not settled. Whoever gives such an
+//! entry up settles it first. Sequences are never given again: the end of the log stands.
+
+use domain::{AccountId, EntryDraft, EntryId, Sequence, SubscriptionId, Timestamp};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::{
+    Error, Progress, Store,
+    entries::{self, SEQUENCE_BITS, SEQUENCE_MAX, id_key, place},
+    progress,
+    writer::Group,
+};
+
+/// Accounts that one read looks at, so that no reader holds its snapshot for long.
+const ACCOUNTS_PAGE: i64 = 1_000;
+
+/// One step of retention.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryDrop {
+    /// Whose log.
+    pub account: AccountId,
+    /// Only entries received before this.
+    pub before: Timestamp,
+    /// Most entries of the step.
+    pub entries_max: usize,
+    /// About the most bytes of entries of the step.
+    pub bytes_max: usize,
+}
+
+/// What a step has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntriesDropped {
+    /// Entries that are gone.
+    pub entries: usize,
+    /// Whether a limit ended the step, so that another one may find more.
+    pub has_more: bool,
+}
+
+/// A subscription whose first unsettled entry is still in the log and old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldUp {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// The first entry without a fate.
+    pub unsettled_from: Sequence,
+    /// When the first entry from there on was received.
+    pub received_at: Timestamp,
+}
+
+impl Store {
+    /// The sequence of the first entry that the log still has; the next one to come when it has none.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn log_beginning(&self, account: AccountId) -> Result<Sequence, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| Ok(beginning(connection, no)?)).await
+    }
+
+    /// The accounts whose first entry was received before `before`.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn account_list_older(&self, before: Timestamp) -> Result<Vec<AccountId>, Error> {
+        let mut found = Vec::new();
+        let mut after = Some(0);
+        while let Some(from) = after {
+            let (page, next) = self.read(move |connection| Ok(older_page(connection, from, before)?)).await?;
+            found.extend(page);
+            after = next;
+        }
+        Ok(found)
+    }
+
+    /// The subscriptions of an account, on or off, whose first unsettled entry was received
+    /// before `before`; the one that is furthest behind first.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn subscription_list_held_up(&self, account: AccountId, before: Timestamp) -> Result<Vec<HeldUp>, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| Ok(held_up(connection, no, before)?)).await
+    }
+
+    /// Takes one step: drops entries from the beginning of the log, up to the first one that is
+    /// too young or that some subscription has not settled.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn entry_drop(&self, step: EntryDrop) -> Result<EntriesDropped, Error> {
+        let no = self.account_no(step.account).await?;
+        self.shared.writer.run(move |group| drop_step(group.connection, no, step)).await
+    }
+
+    /// Replaces the progress of a subscription that nobody delivers for, and tells of it in the
+    /// same transaction.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when its progress is not `expected` any more.
+    pub async fn progress_replace(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        expected: Progress,
+        replaced: Progress,
+        told: EntryDraft,
+    ) -> Result<(), Error> {
+        let no = self.account_no(account).await?;
+        let work = move |group: &mut Group<'_>| {
+            if progress::read(group.connection, id)? != Some(expected) {
+                return Err(Error::Conflict);
+            }
+            progress::put(group.connection, no, id, &replaced)?;
+            entries::append_system(group, account, no, told).map(drop)
+        };
+        self.shared.writer.run(work).await
+    }
+}
+
+fn beginning(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
+    let first: Option<i64> = connection
+        .prepare_cached("SELECT place FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT 1")?
+        .query_row((place(no, Sequence(0)), place(no, SEQUENCE_MAX)), |row| row.get(0))
+        .optional()?;
+    match first {
+        Some(first) => Ok(sequence_of(first)),
+        None => Ok(last_sequence(connection, no)?.next()),
+    }
+}
+
+fn last_sequence(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
+    let last: i64 = connection
+        .prepare_cached("SELECT last_sequence FROM account WHERE no = ?1")?
+        .query_row([no], |row| row.get(0))?;
+    Ok(Sequence(last.cast_unsigned()))
+}
+
+/// Accounts after the number `after`, and where the next page begins.
+fn older_page(
+    connection: &Connection,
+    after: i64,
+    before: Timestamp,
+) -> Result<(Vec<AccountId>, Option<i64>), rusqlite::Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT a.no, a.id, (SELECT e.received_at FROM entry e
+                             WHERE e.place > a.no << {SEQUENCE_BITS} AND e.place < (a.no + 1) << {SEQUENCE_BITS}
+                             ORDER BY e.place LIMIT 1)
+         FROM account a WHERE a.no > ?1 ORDER BY a.no LIMIT ?2"
+    ))?;
+    let mut rows = statement.query((after, ACCOUNTS_PAGE))?;
+    let (mut found, mut last, mut count) = (Vec::new(), after, 0);
+    while let Some(row) = rows.next()? {
+        let received_at: Option<i64> = row.get(2)?;
+        if received_at.is_some_and(|at| at < before.as_millis()) {
+            found.push(AccountId::from_bytes(row.get(1)?));
+        }
+        (last, count) = (row.get(0)?, count + 1);
+    }
+    Ok((found, (count == ACCOUNTS_PAGE).then_some(last)))
+}
+
+fn held_up(connection: &Connection, no: i64, before: Timestamp) -> Result<Vec<HeldUp>, rusqlite::Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT p.subscription, p.unsettled_from,
+                (SELECT e.received_at FROM entry e
+                 WHERE e.place >= (?1 << {SEQUENCE_BITS} | p.unsettled_from) AND e.place <= ?2
+                 ORDER BY e.place LIMIT 1)
+         FROM progress p JOIN subscription s ON s.id = p.subscription
+         WHERE p.account = ?1 AND p.unsettled_from IS NOT NULL AND s.deleted_at IS NULL
+         ORDER BY p.unsettled_from"
+    ))?;
+    let mut rows = statement.query((no, place(no, SEQUENCE_MAX)))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let received_at: Option<i64> = row.get(2)?;
+        // What comes later in the log was received later.
+        let Some(received_at) = received_at.filter(|at| *at < before.as_millis()) else { break };
+        found.push(HeldUp {
+            subscription: SubscriptionId::from_bytes(row.get(0)?),
+            unsettled_from: Sequence(row.get::<_, i64>(1)?.cast_unsigned()),
+            received_at: Timestamp::from_millis(received_at),
+        });
+    }
+    Ok(found)
+}
+
+fn drop_step(connection: &Connection, no: i64, step: EntryDrop) -> Result<EntriesDropped, Error> {
+    let end = first_unsettled(connection, no)?.map_or(i64::MAX, |first| place(no, first)).min(place(no, SEQUENCE_MAX));
+    let mut old = connection.prepare_cached(
+        "SELECT place, received_at, id, length(bytes) FROM entry WHERE place > ?1 AND place < ?2 ORDER BY place LIMIT ?3",
+    )?;
+    let most = i64::try_from(step.entries_max).unwrap_or(i64::MAX);
+    let mut rows = old.query((place(no, Sequence(0)), end, most))?;
+    let mut forget = connection.prepare_cached("DELETE FROM entry_id WHERE key = ?1 AND place = ?2")?;
+    let (mut dropped, mut bytes, mut last) = (0, 0, 0_i64);
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(1)? >= step.before.as_millis() || bytes >= step.bytes_max {
+            break;
+        }
+        last = row.get(0)?;
+        let id = EntryId::parse(&row.get::<_, String>(2)?).map_err(Error::internal)?;
+        forget.execute((id_key(no, &id), last))?;
+        dropped += 1;
+        bytes += usize::try_from(row.get::<_, i64>(3)?).unwrap_or(usize::MAX);
+    }
+    connection
+        .prepare_cached("DELETE FROM entry WHERE place > ?1 AND place <= ?2")?
+        .execute((place(no, Sequence(0)), last))?;
+    Ok(EntriesDropped { entries: dropped, has_more: dropped >= step.entries_max || bytes >= step.bytes_max })
+}
+
+/// The first entry that some subscription of the account has not settled, whether it is on or
+/// off; none when nobody waits for anything.
+fn first_unsettled(connection: &Connection, no: i64) -> Result<Option<Sequence>, rusqlite::Error> {
+    let own: Option<i64> = connection
+        .prepare_cached(
+            "SELECT p.unsettled_from FROM progress p JOIN subscription s ON s.id = p.subscription
+             WHERE p.account = ?1 AND p.unsettled_from IS NOT NULL AND s.deleted_at IS NULL
+             ORDER BY p.unsettled_from LIMIT 1",
+        )?
+        .query_row([no], |row| row.get(0))
+        .optional()?;
+    // Those that have caught up stand where their account was matched.
+    let has_caught_up: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM progress WHERE account = ?1 AND unsettled_from IS NULL)")?
+        .query_row([no], |row| row.get(0))?;
+    let shared = if has_caught_up { Some(progress::matched(connection, no)?.next()) } else { None };
+    Ok([own.map(|first| Sequence(first.cast_unsigned())), shared].into_iter().flatten().min())
+}
+
+fn sequence_of(place: i64) -> Sequence {
+    Sequence((place & SEQUENCE_MAX.0.cast_signed()).cast_unsigned())
+}
