@@ -11,22 +11,29 @@ use axum::{
 };
 use domain::AccountId;
 
-use crate::{Shared, problem::Problem};
+use crate::{Route, Shared, problem::Problem};
 
 /// For whom a request was answered; for the log.
 #[derive(Clone, Copy)]
 pub(crate) struct Account(pub(crate) AccountId);
 
-/// Answers 401 without a working token; else handlers find the [`Caller`] in the request.
+/// Answers 401 without a working token; else handlers find the [`Caller`] in the request. The
+/// log finds the route and the account in the answer.
 pub(crate) async fn require_token(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
-    let caller = match authenticate(&shared, request.headers()).await {
-        Ok(caller) => caller,
-        Err(error) => return Problem::from(error).into_response(),
+    let route = Route::of(&request);
+    let mut response = match authenticate(&shared, request.headers()).await {
+        Ok(caller) => {
+            let account = Account(caller.account);
+            request.extensions_mut().insert(caller);
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(account);
+            response
+        }
+        Err(error) => Problem::from(error).into_response(),
     };
-    let account = Account(caller.account);
-    request.extensions_mut().insert(caller);
-    let mut response = next.run(request).await;
-    response.extensions_mut().insert(account);
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
     response
 }
 

@@ -21,7 +21,7 @@ const PREFLIGHT: [(HeaderName, &str); 3] = [
 const EXPOSED: &str = "Location, Retry-After, X-Request-Id, X-Ratelimit-Reset, Idempotency-Replayed";
 
 /// Answers each OPTIONS itself, since browsers ask without a token, and marks every other answer.
-pub(crate) async fn apply(request: Request, next: Next) -> Response {
+pub(crate) async fn answer(request: Request, next: Next) -> Response {
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = if is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers: &mut HeaderMap = response.headers_mut();

@@ -1,4 +1,5 @@
-//! What every answer gets: an id, the body of its problem, and one line in the log.
+//! What every answer gets: an id, the body of its problem, the headers that let pages of other
+//! origins read it, and one line in the log.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +13,7 @@ use axum::{
 };
 use domain::{Clock, error_chain};
 
-use crate::{Route, authenticate::Account, problem::Problem};
+use crate::{Route, authenticate::Account, cors, method_override, problem::Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -21,11 +22,12 @@ const FREQUENT: [&str; 4] = ["/ingest/entries", "/healthz", "/readyz", "/metrics
 const REQUEST_ID_CHARS_MAX: usize = 128;
 
 /// Runs outermost: what happens inside has an id, is logged, and every error has a JSON body.
-pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, request: Request, next: Next) -> Response {
+pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, mut request: Request, next: Next) -> Response {
     let started = clock.monotonic();
     let id = request_id(request.headers());
     let method = request.method().clone();
-    let mut response = next.run(request).await;
+    method_override::apply(&mut request);
+    let mut response = cors::answer(request, next).await;
     let problem = problem_of(&mut response);
     if let Some(problem) = &problem {
         response.headers_mut().remove(header::CONTENT_LENGTH);

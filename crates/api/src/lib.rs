@@ -25,6 +25,7 @@ use axum::{
 };
 use domain::Clock;
 use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use routes::attempt_list;
@@ -79,31 +80,36 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .route("/api/v2/integration-health", get(integration_health::handle))
         .route("/metrics", get(metrics::handle))
         .route("/ingest/entries", post(entries_ingest::handle))
-        .route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token));
+    let open = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .layer(from_fn(note_route))
-        .with_state(shared);
-    wrap(routes, clock)
+        .route_layer(from_fn(note_route));
+    wrap(routes.merge(open).with_state(shared), clock)
 }
 
-/// What every request goes through, known route or not.
+/// What every request goes through, known route or not. Each layer takes memory and moves the
+/// request once more, which an ingested entry feels, so one function does all but catch panics.
 fn wrap(routes: Router, clock: Arc<dyn Clock>) -> Router {
-    // The method is overridden before the routes are looked at, so they stand inside.
-    Router::new()
-        .fallback_service(routes)
-        .layer(from_fn(method_override::apply))
-        .layer(CatchPanicLayer::custom(problem::of_panic))
-        .layer(from_fn(cors::apply))
+    let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(clock, finish::apply))
+        .layer(CatchPanicLayer::custom(problem::of_panic));
+    // The method is overridden before the routes are looked at, so they stand inside.
+    Router::new().fallback_service(routes).layer(layers)
 }
 
 /// The pattern of the route that answered, for the log.
 #[derive(Clone)]
 struct Route(MatchedPath);
 
+impl Route {
+    fn of(request: &Request) -> Option<Self> {
+        request.extensions().get::<MatchedPath>().cloned().map(Self)
+    }
+}
+
 async fn note_route(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().cloned().map(Route);
+    let route = Route::of(&request);
     let mut response = next.run(request).await;
     if let Some(route) = route {
         response.extensions_mut().insert(route);

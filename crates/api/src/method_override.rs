@@ -1,11 +1,11 @@
 //! For clients that can only GET and POST.
 
-use axum::{extract::Request, http::Method, middleware::Next, response::Response};
+use axum::{extract::Request, http::Method};
 
 const HEADER: &str = "x-http-method-override";
 
 /// A POST with `X-HTTP-Method-Override` stands for PATCH, PUT or DELETE; nothing else is overridden.
-pub(crate) async fn apply(mut request: Request, next: Next) -> Response {
+pub(crate) fn apply(request: &mut Request) {
     if request.method() == Method::POST
         && let Some(wanted) = request.headers().get(HEADER).and_then(|value| value.to_str().ok())
     {
@@ -14,5 +14,4 @@ pub(crate) async fn apply(mut request: Request, next: Next) -> Response {
             *request.method_mut() = method;
         }
     }
-    next.run(request).await
 }
