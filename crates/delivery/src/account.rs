@@ -12,6 +12,7 @@ use policy::PolicyIndex;
 use crate::{
     courier::{Expired, Flow, Pacing},
     lane::{Lane, LaneState, Mode, Spec},
+    shelf::Shelf,
 };
 
 /// The subscriptions of one account that are on, and how far they have been matched together.
@@ -19,6 +20,8 @@ pub(crate) struct Account {
     pub(crate) id: AccountId,
     /// Held while a subscription is taken up anew, so that none is taken up twice.
     pub(crate) reloads: tokio::sync::Mutex<()>,
+    /// Held while a page of the log is read.
+    pub(crate) shelf: tokio::sync::Mutex<Shelf>,
     state: Mutex<AccountState>,
 }
 
@@ -45,7 +48,12 @@ impl Account {
             dirty: HashMap::new(),
             ahead: Vec::new(),
         };
-        Self { id, reloads: tokio::sync::Mutex::default(), state: Mutex::new(state) }
+        Self {
+            id,
+            reloads: tokio::sync::Mutex::default(),
+            shelf: tokio::sync::Mutex::default(),
+            state: Mutex::new(state),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, AccountState> {
@@ -55,12 +63,12 @@ impl Account {
     /// Gives the entries of a page to the subscriptions that want them; these are told.
     pub(crate) fn give(&self, page: &[Arc<Entry>]) -> Vec<Arc<Lane>> {
         // Reading the entries takes most of the time, and needs no lock.
-        let facts: Vec<EntryFacts> = page.iter().map(|entry| entry.facts()).collect();
+        let facts: Vec<&EntryFacts> = page.iter().map(|entry| entry.facts()).collect();
         let mut woken = HashSet::new();
         let mut lanes = Vec::new();
         let mut wanted = Vec::new();
         let mut state = self.lock();
-        for (entry, facts) in page.iter().zip(&facts) {
+        for (entry, facts) in page.iter().zip(facts) {
             // A gap after the matched position is what retention took.
             if entry.sequence <= state.matched {
                 continue;

@@ -39,7 +39,9 @@ use connect::{Answered, Connector};
 /// Idle connections are closed before common servers close them, so that few requests meet a
 /// connection that is just being closed: Node.js waits 5 s.
 const IDLE_MAX: Duration = Duration::from_millis(4_500);
-const IDLE_PER_HOST_MAX: usize = 32;
+/// As many as a host may have requests in flight by default: connecting anew takes longer than a
+/// request to a destination nearby.
+const IDLE_PER_HOST_MAX: usize = 256;
 
 /// Settings of the client.
 #[derive(Clone, Debug)]

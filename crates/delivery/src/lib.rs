@@ -17,6 +17,7 @@ mod matcher;
 mod outcome;
 mod permits;
 mod send;
+mod shelf;
 #[cfg(test)]
 mod simulation;
 mod status;

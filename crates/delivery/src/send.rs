@@ -74,7 +74,7 @@ pub(crate) fn prepare(
     let mut items: Vec<RenderedItem> = Vec::new();
     let mut bytes = 0;
     for entry in entries {
-        match integration.render_item(config, entry, &entry.facts(), base_url, moment) {
+        match integration.render_item(config, entry, base_url, moment) {
             Ok(Item::Body(item)) => {
                 let fits = items.is_empty() || bytes + item.body.len() <= limits.bytes_max;
                 if !fits {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use aws_lc_rs::{digest, hmac};
-use domain::{Entry, EntryFacts, FieldError, Secret};
+use domain::{Entry, FieldError, Secret};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -207,21 +207,20 @@ impl Integration {
         &self,
         config: &Map<String, Value>,
         entry: &Entry,
-        facts: &EntryFacts,
         base_url: &str,
         moment: impl Into<Moment>,
     ) -> Result<Item, RenderError> {
         let template = match &self.body {
             Body::StandardPayload | Body::StoredEntry => None,
             Body::Templates(templates) => {
-                let own = Some(facts.kind()).filter(|kind| !matches!(*kind, "default" | "validation"));
+                let own = Some(entry.facts().kind()).filter(|kind| !matches!(*kind, "default" | "validation"));
                 match own.and_then(|kind| templates.get(kind)).or_else(|| templates.get("default")) {
                     Some(template) => Some(template),
                     None => return Ok(Item::Nothing(Nothing::NoTemplate)),
                 }
             }
         };
-        self.render_with(template, config, (entry, facts), base_url, moment.into())
+        self.render_with(template, config, entry, base_url, moment.into())
     }
 
     /// Renders the test message: the validation template on a sample entry, that updates an
@@ -248,8 +247,7 @@ impl Integration {
         };
         let moment = moment.into();
         let entry = sample::environment_update(account, moment.now);
-        let facts = entry.facts();
-        self.render_with(template, config, (&entry, &facts), base_url, moment)
+        self.render_with(template, config, &entry, base_url, moment)
     }
 
     /// Makes one request of rendered items.
@@ -281,10 +279,11 @@ impl Integration {
         &self,
         template: Option<&BodyTemplate>,
         config: &Map<String, Value>,
-        (entry, facts): (&Entry, &EntryFacts),
+        entry: &Entry,
         base_url: &str,
         moment: Moment,
     ) -> Result<Item, RenderError> {
+        let facts = entry.facts();
         let Some(stamp) = Stamp::new(facts.date(), moment, self.age_window()) else {
             return Ok(Item::Nothing(Nothing::Late));
         };

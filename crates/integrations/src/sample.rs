@@ -24,5 +24,5 @@ pub(crate) fn environment_update(account: AccountId, now: Timestamp) -> Entry {
         },
         "titleVerb": "updated the environment",
     });
-    Entry { account, sequence: Sequence(0), id, received_at: now, bytes: Arc::from(entry.to_string().into_bytes()) }
+    Entry::new(account, Sequence(0), id, now, Arc::from(entry.to_string().into_bytes()))
 }

@@ -120,7 +120,7 @@ impl Store {
                 let StoredDeadLetter { letter, received_at } = of_row(row, SubscriptionId::from_bytes(row.get(7)?))?;
                 read += letter.bytes.len();
                 let DeadLetter { sequence, entry_id: id, fate, bytes: copy, .. } = letter;
-                let entry = Arc::new(Entry { account, sequence, id, received_at, bytes: copy.into() });
+                let entry = Arc::new(Entry::new(account, sequence, id, received_at, copy.into()));
                 letters.push(Letter { entry, fate });
                 if read >= bytes {
                     break;

@@ -219,7 +219,7 @@ fn append_one(
         .connection
         .prepare_cached("INSERT INTO entry_id (key, place) VALUES (?1, ?2)")?
         .execute((id_key(no, &id), place))?;
-    group.push(no, Entry { account, sequence, id: id.clone(), received_at, bytes });
+    group.push(no, Entry::new(account, sequence, id.clone(), received_at, bytes));
     Ok(AppendedItem { id, sequence, duplicate: false })
 }
 
@@ -275,15 +275,10 @@ fn entry_of_row(account: AccountId, row: &Row<'_>) -> Result<Entry, rusqlite::Er
     let place: i64 = row.get(0)?;
     let id: String = row.get(2)?;
     let bytes = row.get_ref(3)?.as_blob()?;
-    Ok(Entry {
-        account,
-        sequence: Sequence((place & SEQUENCE_MAX.0.cast_signed()).cast_unsigned()),
-        received_at: Timestamp::from_millis(row.get(1)?),
-        id: EntryId::parse(&id).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
-        })?,
-        bytes: bytes.into(),
-    })
+    let sequence = Sequence((place & SEQUENCE_MAX.0.cast_signed()).cast_unsigned());
+    let id = EntryId::parse(&id)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error)))?;
+    Ok(Entry::new(account, sequence, id, Timestamp::from_millis(row.get(1)?), bytes.into()))
 }
 
 /// The answer to an earlier request with this key, unless it is too old. `drafts` are the entries

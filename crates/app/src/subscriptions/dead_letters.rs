@@ -83,13 +83,8 @@ impl App {
 fn shown(account: AccountId, stored: StoredDeadLetter, with_entry: bool) -> DeadLetter {
     let StoredDeadLetter { letter, received_at } = stored;
     let entry = with_entry.then(|| {
-        let entry = Entry {
-            account,
-            sequence: letter.sequence,
-            id: letter.entry_id.clone(),
-            received_at,
-            bytes: Arc::from(letter.bytes),
-        };
+        let bytes = Arc::from(letter.bytes);
+        let entry = Entry::new(account, letter.sequence, letter.entry_id.clone(), received_at, bytes);
         entry.facts().representation()
     });
     DeadLetter {

@@ -105,13 +105,9 @@ fn wall(monotonic: Duration) -> Timestamp {
 }
 
 fn entry(sequence: u64) -> Arc<Entry> {
-    Arc::new(Entry {
-        account: AccountId::from_bytes([1; 12]),
-        sequence: Sequence(sequence),
-        id: EntryId::parse(&format!("entry-{sequence}")).expect("is an id"),
-        received_at: Timestamp::default(),
-        bytes: Arc::from(&b"{\"a\":1}"[..]),
-    })
+    let id = EntryId::parse(&format!("entry-{sequence}")).expect("is an id");
+    let bytes = Arc::from(&b"{\"a\":1}"[..]);
+    Arc::new(Entry::new(AccountId::from_bytes([1; 12]), Sequence(sequence), id, Timestamp::default(), bytes))
 }
 
 fn reason() -> Reason {

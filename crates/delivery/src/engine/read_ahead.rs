@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::Sequence;
+use domain::{Entry, Sequence};
 
 use super::Inner;
 use crate::{
-    account::Join,
+    account::{Account, Join},
     lane::{Lane, Mode, Spec},
     matcher::{PAGE_BYTES, PAGE_ENTRIES},
 };
@@ -87,8 +87,8 @@ impl Inner {
         let Some(first) = holes.first() else { return Ok(Join::Stale) };
         // One read of neighbours; the holes beyond it come with the next round.
         let run = holes.iter().zip(first.0..).take_while(|(hole, expected)| hole.0 == *expected).count();
-        let page = self.store.entry_page(lane.account, first.previous(), run, PAGE_BYTES).await?;
         let account = self.account(lane.account).await?;
+        let page = self.page(&account, first.previous(), run).await?;
         lane.read_holes(spec, &holes[..run], &page);
         self.journal.note_lane(&account, lane, 0);
         Ok(Join::Stale)
@@ -104,10 +104,23 @@ impl Inner {
         let account = self.account(lane.account).await?;
         let joined = account.join(lane, frontier);
         if let Join::Behind(matched) = joined {
-            let page = self.store.entry_page(lane.account, frontier, PAGE_ENTRIES, PAGE_BYTES).await?;
+            let page = self.page(&account, frontier, PAGE_ENTRIES).await?;
             lane.read_page(spec, frontier, matched, &page);
         }
         self.journal.note_lane(&account, lane, 0);
         Ok(joined)
+    }
+
+    /// Entries after `after`, in order and at most `count`; none where the log ends. Readers of
+    /// one account take turns, so that those who come for the same page find it read.
+    async fn page(&self, account: &Account, after: Sequence, count: usize) -> Result<Vec<Arc<Entry>>, store::Error> {
+        let mut shelf = account.shelf.lock().await;
+        let at_hand = shelf.page(after, count);
+        if !at_hand.is_empty() {
+            return Ok(at_hand);
+        }
+        let page = self.store.entry_page(account.id, after, count, PAGE_BYTES).await?;
+        shelf.put(&page);
+        Ok(page)
     }
 }

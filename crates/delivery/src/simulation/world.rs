@@ -295,13 +295,9 @@ impl World {
         for _ in 0..self.random.below(most) + 1 {
             let sequence = self.log.len() as u64 + 1;
             let bytes = json!({ "accesses": [{ "action": "update", "resource": format!("proj/p{}", sequence % 3) }] });
-            self.log.push(Arc::new(Entry {
-                account: ACCOUNT,
-                sequence: Sequence(sequence),
-                id: EntryId::parse(&format!("e{sequence}")).expect("is an id"),
-                received_at: Timestamp::default(),
-                bytes: bytes.to_string().into_bytes().into(),
-            }));
+            let id = EntryId::parse(&format!("e{sequence}")).expect("is an id");
+            let bytes = bytes.to_string().into_bytes().into();
+            self.log.push(Arc::new(Entry::new(ACCOUNT, Sequence(sequence), id, Timestamp::default(), bytes)));
         }
     }
 

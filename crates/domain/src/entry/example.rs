@@ -26,13 +26,10 @@ fn sent() -> Value {
 }
 
 fn entry() -> Entry {
-    Entry {
-        account: AccountId::parse("66f0c0ffee00000000000acc").unwrap(),
-        sequence: Sequence(7),
-        id: EntryId::parse("77a1c0ffee0000000000b007").unwrap(),
-        received_at: Timestamp::from_millis(1),
-        bytes: EntryDraft::parse(sent().to_string().as_bytes()).unwrap().bytes,
-    }
+    let account = AccountId::parse("66f0c0ffee00000000000acc").unwrap();
+    let id = EntryId::parse("77a1c0ffee0000000000b007").unwrap();
+    let bytes = EntryDraft::parse(sent().to_string().as_bytes()).unwrap().bytes;
+    Entry::new(account, Sequence(7), id, Timestamp::from_millis(1), bytes)
 }
 
 fn link(href: &str, of: &str) -> Value {
@@ -121,7 +118,8 @@ fn clients_get_the_whole_representation() {
     });
     let Value::Object(sent) = sent() else { panic!("an entry is an object") };
     expected.as_object_mut().unwrap().extend(sent);
-    let facts = entry().facts();
+    let entry = entry();
+    let facts = entry.facts();
     assert_eq!(facts.representation(), expected);
     assert_eq!(facts.representation().to_string().matches("1700000000123").count(), 1);
     let listing = facts.listing();

@@ -22,7 +22,7 @@ mod representation;
 mod tests;
 mod verb;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
@@ -77,12 +77,23 @@ pub struct Entry {
     pub received_at: Timestamp,
     /// What the producer sent, byte for byte.
     pub bytes: Arc<[u8]>,
+    // Many subscriptions ask for them, and reading them takes longer than judging them.
+    facts: OnceLock<EntryFacts>,
 }
 
 impl Entry {
-    /// Reads what matching needs. Never fails: bytes that are damaged make facts without an
-    /// access, which no policy matches.
-    pub fn facts(&self) -> EntryFacts {
+    /// An entry at its place in the log.
+    pub fn new(account: AccountId, sequence: Sequence, id: EntryId, received_at: Timestamp, bytes: Arc<[u8]>) -> Self {
+        Self { account, sequence, id, received_at, bytes, facts: OnceLock::new() }
+    }
+
+    /// What matching needs, read when it is first asked for. Never fails: bytes that are damaged
+    /// make facts without an access, which no policy matches.
+    pub fn facts(&self) -> &EntryFacts {
+        self.facts.get_or_init(|| self.read_facts())
+    }
+
+    fn read_facts(&self) -> EntryFacts {
         let root = read::for_matching(&self.bytes);
         let accesses = access::accesses(&root);
         let kind = read::text(&root, "kind").map_or_else(|| audit_kind(&accesses).to_owned(), str::to_owned);

@@ -282,7 +282,7 @@ fn events_beyond_the_age_window_are_stamped_anew_and_say_so() {
     ] {
         let integration = built_in(key);
         let now = Timestamp::from_millis(now);
-        let item = integration.render_item(&least_config(key), &entry, &entry.facts(), BASE_URL, now).unwrap();
+        let item = integration.render_item(&least_config(key), &entry, BASE_URL, now).unwrap();
         let Item::Body(item) = item else { panic!("{key} sends nothing") };
         let document = &documents(&item.body)[0];
         assert_eq!(document.pointer(pointer), Some(&json!(stamped)), "{key} at {now}");
@@ -297,8 +297,7 @@ fn an_ordered_destination_gets_times_that_only_grow() {
     let entry = entry(&entries()[0]);
     let not_before = Timestamp::from_millis(DATE + 2_000);
     let moment = Moment { not_before: Some(not_before), ..NOW.into() };
-    let item =
-        integration.render_item(&least_config("new-relic-apm"), &entry, &entry.facts(), BASE_URL, moment).unwrap();
+    let item = integration.render_item(&least_config("new-relic-apm"), &entry, BASE_URL, moment).unwrap();
     let Item::Body(item) = item else { panic!("nothing is sent") };
     assert_eq!(item.stamp, not_before);
     let deployment = &documents(&item.body)[0]["deployment"];

@@ -189,8 +189,7 @@ fn debug_output_shows_no_key() {
     let integration = built_in("datadog");
     let config = least_config("datadog");
     let entry = entry(&json!({ "action": "updateOn", "resource": "org/acme" }));
-    let item =
-        integration.render_item(&config, &entry, &entry.facts(), BASE_URL, Timestamp::from_millis(DATE)).unwrap();
+    let item = integration.render_item(&config, &entry, BASE_URL, Timestamp::from_millis(DATE)).unwrap();
     let request = request(&integration, &config, &entry);
     assert!(!format!("{item:?} {request:?}").contains("datadog-key"));
 }

@@ -84,17 +84,12 @@ pub fn least_config(key: &str) -> Map<String, Value> {
 
 pub fn entry(value: &Value) -> Entry {
     let draft = EntryDraft::parse(value.to_string().as_bytes()).unwrap_or_else(|errors| panic!("{errors:?}: {value}"));
-    Entry {
-        account: ACCOUNT,
-        sequence: Sequence(42),
-        id: draft.id.unwrap_or_else(|| EntryId::from_bytes([0xe1; 12])),
-        received_at: NOW,
-        bytes: draft.bytes,
-    }
+    let id = draft.id.unwrap_or_else(|| EntryId::from_bytes([0xe1; 12]));
+    Entry::new(ACCOUNT, Sequence(42), id, NOW, draft.bytes)
 }
 
 pub fn item(integration: &Integration, config: &Map<String, Value>, entry: &Entry) -> Result<Item, RenderError> {
-    integration.render_item(config, entry, &entry.facts(), BASE_URL, NOW)
+    integration.render_item(config, entry, BASE_URL, NOW)
 }
 
 pub fn rendered(integration: &Integration, config: &Map<String, Value>, entry: &Entry) -> RenderedItem {

@@ -16,17 +16,13 @@ fn entry(value: &Value) -> Entry {
 }
 
 fn stored(draft: EntryDraft) -> Entry {
-    Entry {
-        account: AccountId::parse("66f0c0ffee00000000000acc").unwrap(),
-        sequence: Sequence(1),
-        id: draft.id.unwrap_or_else(|| EntryId::from_bytes([0xaa; 12])),
-        received_at: Timestamp::from_millis(RECEIVED_AT),
-        bytes: draft.bytes,
-    }
+    let account = AccountId::parse("66f0c0ffee00000000000acc").unwrap();
+    let id = draft.id.unwrap_or_else(|| EntryId::from_bytes([0xaa; 12]));
+    Entry::new(account, Sequence(1), id, Timestamp::from_millis(RECEIVED_AT), draft.bytes)
 }
 
 fn facts(value: &Value) -> EntryFacts {
-    entry(value).facts()
+    entry(value).facts().clone()
 }
 
 fn context(value: &Value) -> Value {
