@@ -67,8 +67,12 @@ def unescape(match):
     return NAMED.get(code, code)
 
 
-def read_calls(lines):
-    """The calls of a log in the order in which they began, each with the lines of its begin and end."""
+def read_calls(lines, call_of=None):
+    """The calls of a log in the order in which they began, each with the lines of its begin and end.
+
+    `call_of(name, args, begin, end)` makes a call of what stands between the parentheses and after them.
+    """
+    call_of = call_of or described_call
     open_calls = {}
     calls = []
     for number, line in enumerate(lines):
@@ -91,7 +95,7 @@ def read_calls(lines):
     return sorted(calls, key=lambda call: call.begin)
 
 
-def call_of(name, args, begin, end):
+def described_call(name, args, begin, end):
     where = DESCRIPTOR.match(args)
     result = args.rpartition(" = ")[2]
     happened = re.match(r"\d+", result) if "(INJECTED)" not in result else None

@@ -64,8 +64,16 @@ impl DirectoryLock {
     }
 }
 
+/// What is stored in a new directory lasts only once the directory's own name does.
 fn make_private(directory: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_private(parent)?;
+    // Another process may make it at the same time; the lock tells the two apart.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    File::open(parent)?.sync_all()
 }
 
 fn read_holder(file: &mut File) -> Option<u32> {

@@ -88,13 +88,18 @@ fn make(path: &Path) -> Result<LoadedKey, MasterKeyError> {
 }
 
 /// The key is on disk before anything is sealed with it; a crash cannot part the two.
+///
+/// It gets its name only once it is whole: after a power cut there is a key or none, never half of one.
 fn write_private(path: &Path, bytes: &[u8; MasterKey::BYTES]) -> io::Result<()> {
     let text = Zeroizing::new(bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")) + "\n");
+    let unfinished = path.with_extension("key.unfinished");
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(path)?;
+    // What an earlier start left of it is of no use.
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&unfinished)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
+    fs::rename(&unfinished, path)?;
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
@@ -143,6 +148,16 @@ mod tests {
         let again = load(None, directory.path(), false).expect("read");
         assert_eq!(again.key.fingerprint(), made.key.fingerprint());
         assert_eq!(again.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_start_that_was_cut_off_left_of_a_key_is_not_in_the_way() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let unfinished = directory.path().join("master.key.unfinished");
+        fs::write(&unfinished, "ab".repeat(40)).expect("writes");
+        load(None, directory.path(), true).expect("made");
+        load(None, directory.path(), false).expect("read");
+        assert!(!unfinished.exists());
     }
 
     #[test]

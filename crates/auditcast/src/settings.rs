@@ -43,6 +43,10 @@ pub struct Settings {
     pub disk_free_min_bytes: u64,
     /// How long entries are kept.
     pub entry_retention: Duration,
+    /// From this length on the write-ahead log is moved into the database, in bytes.
+    pub wal_checkpoint_bytes: u64,
+    /// From this length on the write-ahead log starts anew, in bytes.
+    pub wal_restart_bytes: u64,
     /// How long requests in flight may go on after a SIGTERM.
     pub shutdown: Duration,
     /// How many subscriptions the metrics tell of one by one.
@@ -258,6 +262,7 @@ pub fn parse(file: &str, overrides: &BTreeMap<String, String>) -> Result<Setting
     layers.at_most("delivery_backoff_first_ms", "delivery_backoff_max_ms");
     layers.at_most("delivery_probe_first_ms", "delivery_probe_max_ms");
     layers.at_most("delivery_first_byte_timeout_ms", "delivery_request_timeout_ms");
+    layers.at_most("wal_checkpoint_bytes", "wal_restart_bytes");
     layers.at_most("ingest_entry_max_bytes", "ingest_body_max_bytes");
     layers.at_most("ingest_body_max_bytes", "ingest_queue_max_bytes");
     layers.finish(settings)
@@ -274,6 +279,8 @@ fn build(layers: &mut Layers) -> Settings {
         master_key_file: layers.read_optional("master_key_file", values::path),
         disk_free_min_bytes: layers.number("disk_free_min_bytes"),
         entry_retention: layers.days("entry_retention_days"),
+        wal_checkpoint_bytes: layers.number("wal_checkpoint_bytes"),
+        wal_restart_bytes: layers.number("wal_restart_bytes"),
         shutdown: layers.seconds("shutdown_seconds"),
         metrics_subscriptions_max: layers.size("metrics_subscriptions_max"),
         log_format: layers.read("log_format", values::log_format),

@@ -16,21 +16,23 @@ const MIGRATIONS: [&str; FORM as usize] = [include_str!("schema.sql")];
 /// another connection checkpoints.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
+/// A page holds several entries of common size, so that few pages are written per commit.
+pub(crate) const PAGE_BYTES: u64 = 8_192;
+
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(OpenError::SqliteVersion { found: rusqlite::version() });
     }
     let connection = open(path, OpenFlags::default())?;
-    // A page of 8 KiB holds several entries of common size, so fewer pages are written per commit.
-    connection.execute_batch(
-        "PRAGMA page_size = 8192;
+    connection.execute_batch(&format!(
+        "PRAGMA page_size = {PAGE_BYTES};
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA foreign_keys = ON;
          PRAGMA cache_size = -16384;
          PRAGMA temp_store = MEMORY;",
-    )?;
+    ))?;
     Ok(connection)
 }
 

@@ -59,13 +59,25 @@ pub struct StoreOptions {
     pub ingest_queue_bytes: usize,
     /// Free bytes of the file system below which entries are refused.
     pub disk_free_min_bytes: u64,
+    /// Bytes of the write-ahead log not yet moved into the database from which they are moved,
+    /// beside the commits.
+    pub wal_checkpoint_bytes: u64,
+    /// Length of the write-ahead log at which the writer moves what is left and starts it anew,
+    /// between two commits. Readers that still look at it let it grow beyond.
+    pub wal_restart_bytes: u64,
     /// Connections that read.
     pub readers: usize,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { ingest_queue_bytes: 32 * 1024 * 1024, disk_free_min_bytes: 64 * 1024 * 1024, readers: 4 }
+        Self {
+            ingest_queue_bytes: 32 * 1024 * 1024,
+            disk_free_min_bytes: 64 * 1024 * 1024,
+            wal_checkpoint_bytes: 32 * 1024 * 1024,
+            wal_restart_bytes: 256 * 1024 * 1024,
+            readers: 4,
+        }
     }
 }
 

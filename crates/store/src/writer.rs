@@ -104,7 +104,7 @@ impl Writer {
         let committed = Arc::new(Committed::default());
         let state = Arc::new(AtomicU8::new(SyncState::Writable as u8));
         Checkpoints::limit_waits(&connection)?;
-        let checkpoints = Checkpoints::start(connection::open_checkpointer(path)?)?;
+        let checkpoints = Checkpoints::start(connection::open_checkpointer(path)?, options)?;
         let done = Arc::new(Done::default());
         let mut thread = WriterThread {
             done: Arc::clone(&done),

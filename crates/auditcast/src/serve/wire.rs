@@ -39,6 +39,8 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
     let options = StoreOptions {
         ingest_queue_bytes: settings.ingest.queue_max_bytes,
         disk_free_min_bytes: settings.disk_free_min_bytes,
+        wal_checkpoint_bytes: settings.wal_checkpoint_bytes,
+        wal_restart_bytes: settings.wal_restart_bytes,
         ..StoreOptions::default()
     };
     let store = Store::open(&settings.data_dir, options, Arc::clone(&clock))

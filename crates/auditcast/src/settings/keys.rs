@@ -145,6 +145,20 @@ pub const KEYS: &[Key] = &[
     ),
     number(
         Group::Server,
+        "wal_checkpoint_bytes",
+        (65_536, 1 << 40),
+        "33554432",
+        "With this much in the write-ahead log it is moved into the database, beside the commits.",
+    ),
+    number(
+        Group::Server,
+        "wal_restart_bytes",
+        (65_536, 1 << 40),
+        "268435456",
+        "At this length the write-ahead log starts anew between two commits. A program that reads the database for longer lets it grow beyond, see docs/delivery.md.",
+    ),
+    number(
+        Group::Server,
         "shutdown_seconds",
         (0, 3600),
         "30",

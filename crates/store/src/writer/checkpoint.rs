@@ -5,15 +5,11 @@ use std::{sync::mpsc, thread, time::Duration};
 use rusqlite::Connection;
 
 use crate::{
-    Error, OpenError,
+    Error, OpenError, StoreOptions,
+    connection::PAGE_BYTES,
     error::{Failed, Failure},
 };
 
-/// Pages of WAL not yet moved from which the checkpointer is woken: 32 MiB.
-const CHECKPOINT_PAGES: i64 = 4_096;
-/// Pages of WAL from which the writer itself moves the rest and waits for readers, so that the
-/// WAL starts anew although writes never pause: 256 MiB.
-const RESTART_PAGES: i64 = 32_768;
 /// How long the writer waits for readers that still look at the WAL.
 const RESTART_WAIT: Duration = Duration::from_secs(1);
 
@@ -28,8 +24,12 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// Starts the checkpointer, on a connection of its own, so that commits do not wait for it.
-    pub(super) fn start(connection: Connection) -> Result<Self, OpenError> {
-        Self::with_limits(connection, CHECKPOINT_PAGES, RESTART_PAGES)
+    ///
+    /// At the restart length the writer itself moves the rest and waits for readers, so that the
+    /// WAL starts anew although writes never pause.
+    pub(super) fn start(connection: Connection, options: &StoreOptions) -> Result<Self, OpenError> {
+        let pages = |bytes: u64| i64::try_from(bytes / PAGE_BYTES).unwrap_or(i64::MAX);
+        Self::with_limits(connection, pages(options.wal_checkpoint_bytes), pages(options.wal_restart_bytes))
     }
 
     fn with_limits(connection: Connection, wake_pages: i64, restart_pages: i64) -> Result<Self, OpenError> {
