@@ -1,3 +1,3 @@
 """The fixtures of tests/support."""
 
-from support.fixtures import make_server  # noqa: F401
+from support.fixtures import make_server, receiver  # noqa: F401

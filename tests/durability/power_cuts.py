@@ -52,8 +52,11 @@ def traced(trace, command, further=""):
     return ["strace", "-f", "-y", "-xx", "-s", "100000", "-o", str(trace), "-e", f"trace={CALLS},{UNKNOWN}{further}", *command]
 
 
-def record(trace, command):
-    subprocess.run(traced(trace, command), check=True, stdout=subprocess.DEVNULL, timeout=300)
+def record(trace, command, inject=None):
+    """Runs the command under strace; one whose calls are made to fail may fail itself."""
+    faults = ["-e", f"inject={inject}"] if inject else []
+    done = subprocess.run(traced(trace, [*faults, *command]), check=False, stdout=subprocess.DEVNULL, timeout=300)
+    assert inject or done.returncode == 0, f"{command} ended with {done.returncode}"
 
 
 def read(trace):

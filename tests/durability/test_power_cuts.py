@@ -26,11 +26,11 @@ def checker():
         yield checker
 
 
-def work(folder, seed, *plant):
-    """Records a run on the data in `folder`; its trace."""
+def work(folder, seed, *plant, inject=None):
+    """Records a run on the data in `folder`; these and the trace."""
     data, trace = folder / "data", folder / f"trace-{seed}.log"
     data.mkdir(exist_ok=True)
-    power_cuts.record(trace, [binary("examples/power_cuts"), "work", str(data), str(seed), str(ROUNDS), *plant])
+    power_cuts.record(trace, [binary("examples/power_cuts"), "work", str(data), str(seed), str(ROUNDS), *plant], inject)
     return data, trace
 
 
@@ -63,6 +63,14 @@ def test_a_power_cut_while_the_store_recovers_from_one_loses_nothing(tmp_path, c
     found = power_cuts.cut(trace, disk, checker, CUTS, f"{SEED}.5", before=lines)
     tell(capsys, "after a cut", found)
     assert not found.wrong, "\n".join(found.wrong)
+
+
+@pytest.mark.parametrize("inject", ["pwrite64:error=EIO:when=150..152", "pwrite64:error=ENOSPC:when=90+40", "fdatasync:error=EIO:when=25"])
+def test_a_disk_that_fails_before_the_power_does_loses_nothing(tmp_path, checker, inject):
+    data, trace = work(tmp_path, 8, inject=inject)
+    found = power_cuts.cut(trace, power_cuts.Disk(data), checker, FEW, SEED)
+    assert not found.wrong, "\n".join(found.wrong)
+    assert "(INJECTED)" in trace.read_text(encoding="latin-1"), "no call failed"
 
 
 @pytest.mark.parametrize("deaf", [["-wal", ".db", "data"], ["-wal"], [".db"], ["data"]], ids=["all", "log", "database", "directory"])

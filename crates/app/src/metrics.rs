@@ -81,6 +81,8 @@ impl App {
         text.single("auditcast_store_entries_total", Kind::Counter, "Entries that were committed.", store.entries);
         let queued = store.queued_bytes;
         text.single("auditcast_store_queue_bytes", Kind::Gauge, "Bytes of entries that wait to be committed.", queued);
+        let wal = store.wal_bytes;
+        text.single("auditcast_store_wal_bytes", Kind::Gauge, "Length of the write-ahead log's file.", wal);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connections to the database: how they are opened, checked and pooled.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, OpenFlags};
@@ -49,6 +49,13 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// The write-ahead log of the database in the file `path`.
+pub(crate) fn wal_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }
 
 /// Reads back what a durable commit rests on.

@@ -66,6 +66,8 @@ pub struct StoreFigures {
     pub entries: u64,
     /// Bytes of entries that wait to be committed.
     pub queued_bytes: usize,
+    /// Length of the file of the write-ahead log; 0 when it cannot be told.
+    pub wal_bytes: u64,
 }
 
 #[derive(Default)]
@@ -86,6 +88,7 @@ enum Message {
 
 pub(crate) struct Writer {
     queue: mpsc::Sender<Message>,
+    wal: PathBuf,
     committed: Arc<Committed>,
     state: Arc<AtomicU8>,
     queued_bytes: Arc<AtomicUsize>,
@@ -103,7 +106,7 @@ impl Writer {
         let (queue, requests) = mpsc::channel();
         let committed = Arc::new(Committed::default());
         let state = Arc::new(AtomicU8::new(SyncState::Writable as u8));
-        Checkpoints::limit_waits(&connection)?;
+        Checkpoints::prepare(&connection, options)?;
         let checkpoints = Checkpoints::start(connection::open_checkpointer(path)?, options)?;
         let done = Arc::new(Done::default());
         let mut thread = WriterThread {
@@ -121,7 +124,8 @@ impl Writer {
         };
         thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&requests))?;
         let queued_bytes = Arc::default();
-        Ok(Self { queue, committed, state, queued_bytes, account_bytes: Arc::default(), done })
+        let wal = connection::wal_of(path);
+        Ok(Self { queue, wal, committed, state, queued_bytes, account_bytes: Arc::default(), done })
     }
 
     pub(crate) fn committed(&self) -> &Committed {
@@ -133,6 +137,7 @@ impl Writer {
             commits: self.done.commits.load(Ordering::Relaxed),
             entries: self.done.entries.load(Ordering::Relaxed),
             queued_bytes: self.queued_bytes.load(Ordering::Relaxed),
+            wal_bytes: std::fs::metadata(&self.wal).map_or(0, |file| file.len()),
         }
     }
 
@@ -246,7 +251,7 @@ impl WriterThread {
             self.checkpoints.after_commit(&self.connection);
         }
         self.state.store(SyncState::Failed as u8, Ordering::Release);
-        checkpoint::at_end(&self.connection);
+        self.checkpoints.end(&self.connection);
         if let Some(done) = closing {
             let _ = done.send(());
         }

@@ -102,6 +102,7 @@ async fn the_figures_tell_what_came_and_what_became_of_it() {
     let entries = |text: &str| value(text, "auditcast_store_entries_total");
     assert_eq!(entries(&text) - entries(&before), 1.0);
     assert!(value(&text, "auditcast_store_commits_total") > value(&before, "auditcast_store_commits_total"));
+    assert!(value(&text, "auditcast_store_wal_bytes") > 0.0);
     assert!(value(&text, "process_resident_memory_bytes") > 0.0);
     assert!(value(&text, "process_cpu_seconds_total") >= 0.0);
 }

@@ -38,10 +38,11 @@ impl Random {
     }
 }
 
-/// Works for `rounds` rounds and closes the store.
+/// Works for `rounds` rounds and closes the store. What the store refuses is told on standard error, and
+/// the work goes on.
 ///
 /// # Errors
-/// Whatever the store refuses.
+/// Whatever keeps the work from beginning.
 pub async fn run(directory: &Path, seed: u64, rounds: u64, off: bool) -> Result<(), Failure> {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let store = Store::open(directory, options(), clock())?;
@@ -82,9 +83,12 @@ async fn turn(store: &Store, tenant: &mut Tenant, random: &mut Random, label: &s
             tasks.spawn(journal(store.clone(), tenant.account, subscription.id, last, kind == 0));
         }
     }
-    edit(store, tenant, random).await?;
+    let mut outcomes = vec![edit(store, tenant, random).await];
     while let Some(task) = tasks.join_next().await {
-        task??;
+        outcomes.push(task?);
+    }
+    for refused in outcomes.into_iter().filter_map(Result::err) {
+        eprintln!("refused: {refused}");
     }
     Ok(())
 }
@@ -148,6 +152,7 @@ async fn edit(store: &Store, tenant: &mut Tenant, random: &mut Random) -> Result
         }
         1..=3 if many > 0 => {
             let old = &tenant.subscriptions[at];
+            // Asked for again where it was refused.
             say(&format!("revising {} {}", old.id, old.revision + 1))?;
             let edit = SubscriptionEdit { name: format!("revision {}", old.revision + 1), ..old.edit.clone() };
             let updated =

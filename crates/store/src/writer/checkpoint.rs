@@ -15,7 +15,9 @@ const RESTART_WAIT: Duration = Duration::from_secs(1);
 
 /// Decides when the WAL is moved, and by whom.
 pub(super) struct Checkpoints {
-    wake: mpsc::SyncSender<()>,
+    // Both are there until the end.
+    wake: Option<mpsc::SyncSender<()>>,
+    checkpointer: Option<thread::JoinHandle<()>>,
     wake_pages: i64,
     restart_pages: i64,
     // Pages of WAL at which the writer tries next; moved up when a reader was in the way.
@@ -34,17 +36,21 @@ impl Checkpoints {
 
     fn with_limits(connection: Connection, wake_pages: i64, restart_pages: i64) -> Result<Self, OpenError> {
         let (wake, woken) = mpsc::sync_channel(1);
-        thread::Builder::new().name("store-checkpoint".to_owned()).spawn(move || {
+        let checkpointer = thread::Builder::new().name("store-checkpoint".to_owned()).spawn(move || {
             while woken.recv().is_ok() {
                 checkpoint(&connection, "PASSIVE");
             }
         })?;
-        Ok(Self { wake, wake_pages, restart_pages, restart_at: restart_pages })
+        let (wake, checkpointer) = (Some(wake), Some(checkpointer));
+        Ok(Self { wake, checkpointer, wake_pages, restart_pages, restart_at: restart_pages })
     }
 
-    /// How long the connection of the writer may wait for others.
-    pub(super) fn limit_waits(writer: &Connection) -> Result<(), OpenError> {
-        Ok(writer.busy_timeout(RESTART_WAIT)?)
+    /// Prepares the connection of the writer: how long it waits for others, and to what length it cuts
+    /// the file of a WAL that starts anew after readers have let it grow.
+    pub(super) fn prepare(writer: &Connection, options: &StoreOptions) -> Result<(), OpenError> {
+        writer.busy_timeout(RESTART_WAIT)?;
+        writer.pragma_update(None, "journal_size_limit", options.wal_restart_bytes.cast_signed())?;
+        Ok(())
     }
 
     /// To be called by the writer between two groups.
@@ -58,18 +64,28 @@ impl Checkpoints {
                 // The checkpointer is at work, and SQLite does not wait for it. It is not woken
                 // again below, so that the turn of the writer comes with one of the next commits.
                 Some(Wal { pages: UNKNOWN, .. }) => {}
-                _ => self.restart_at = wal.pages + self.wake_pages,
+                _ => {
+                    tracing::warn!(
+                        wal_bytes = wal.pages.cast_unsigned() * PAGE_BYTES,
+                        "a reader keeps the write-ahead log from starting anew; it grows until the reader is done"
+                    );
+                    self.restart_at = wal.pages + self.wake_pages;
+                }
             }
         } else if wal.pages - wal.moved >= self.wake_pages {
             // A full channel means that one is due already.
-            let _ = self.wake.try_send(());
+            let _ = self.wake.as_ref().map(|wake| wake.try_send(()));
         }
     }
-}
 
-/// Moves all of it and empties the file.
-pub(super) fn at_end(writer: &Connection) {
-    checkpoint(writer, "TRUNCATE");
+    /// Moves all of it and empties the file, once the checkpointer is no longer in the way.
+    pub(super) fn end(&mut self, writer: &Connection) {
+        self.wake = None;
+        if self.checkpointer.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread of the checkpoints has panicked");
+        }
+        checkpoint(writer, "TRUNCATE");
+    }
 }
 
 /// What SQLite says of the length of a WAL that it could not look at.
@@ -108,7 +124,10 @@ mod tests {
     use rusqlite::Connection;
 
     use super::Checkpoints;
-    use crate::connection::{open_checkpointer, open_writer};
+    use crate::{
+        StoreOptions,
+        connection::{PAGE_BYTES, open_checkpointer, open_writer},
+    };
 
     const WAKE_PAGES: i64 = 50;
     const RESTART_PAGES: i64 = 200;
@@ -143,6 +162,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.db");
         let writer = open_writer(&path).expect("opens");
+        let limit = u64::try_from(RESTART_PAGES).expect("is small") * PAGE_BYTES;
+        let options = StoreOptions { wal_restart_bytes: limit, ..StoreOptions::default() };
+        Checkpoints::prepare(&writer, &options).expect("is prepared");
         writer.busy_timeout(Duration::ZERO).expect("is set");
         writer.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").expect("is made");
         let checkpointer = open_checkpointer(&path).expect("opens");
@@ -156,8 +178,23 @@ mod tests {
         let grown = wal_pages(directory.path());
         assert!(grown > 600, "{grown}");
         drop(snapshot);
-        // The file keeps its length, and is written from its start again.
+        // It is written from its start again, and the file is cut.
         write(&writer, &mut checkpoints, 400);
-        assert!(wal_pages(directory.path()) < grown + 3 * 300, "{grown} {}", wal_pages(directory.path()));
+        assert!(wal_pages(directory.path()) < grown, "{grown} {}", wal_pages(directory.path()));
+    }
+
+    #[test]
+    fn at_the_end_the_wal_is_empty_although_the_checkpointer_was_just_woken() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.db");
+        let writer = open_writer(&path).expect("opens");
+        writer.execute_batch("CREATE TABLE t (x)").expect("is made");
+        for round in 0..20 {
+            let checkpointer = open_checkpointer(&path).expect("opens");
+            let mut checkpoints = Checkpoints::with_limits(checkpointer, 1, RESTART_PAGES).expect("starts");
+            write(&writer, &mut checkpoints, 20);
+            checkpoints.end(&writer);
+            assert_eq!(wal_pages(directory.path()), 0, "round {round}");
+        }
     }
 }
