@@ -27,6 +27,14 @@ pub fn usage(pid: u32) -> io::Result<Usage> {
     })
 }
 
+/// How many files and sockets a process has open.
+///
+/// # Errors
+/// The process is gone, or not ours to look at.
+pub fn open_files(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
 /// The usage of this very process; nothing where the kernel does not tell.
 pub fn own_usage() -> Usage {
     usage(std::process::id()).unwrap_or_default()

@@ -149,3 +149,17 @@ fn what_is_missing_is_found() {
     assert_eq!(recon("1"), (Some(0), json!(50), json!(0)));
     assert_eq!(recon("2"), (Some(1), json!(50), json!(50)));
 }
+
+#[test]
+fn what_misbehaves_gives_no_whole_answer_and_the_rest_does() {
+    let sink = Sink::start(&["--misbehave", "/reset=reset", "--misbehave", "/endless=endless"]);
+    let answer_of = |path: &str| http::call(sink.address, "POST", path, None, b"x");
+    assert!(answer_of("/reset/a").is_err());
+    assert_eq!(answer_of("/else").expect("answers").status, 200);
+    // Read piece by piece, for the whole of it never comes.
+    let mut stream = std::net::TcpStream::connect(sink.address).expect("connects");
+    stream.write_all(b"POST /endless HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").expect("is sent");
+    let mut read = vec![0; 1 << 20];
+    std::io::Read::read_exact(&mut stream, &mut read).expect("comes");
+    assert!(read.starts_with(b"HTTP/1.1 200"));
+}

@@ -138,8 +138,10 @@ impl Load {
 pub(super) struct SinkSetup {
     pub tls: bool,
     pub delay_ms: u64,
-    /// Further hosts beside 127.0.0.1.
+    /// Further hosts beside 127.0.0.1, under 127.0.1.
     pub hosts: u8,
+    /// Whether it takes every request and never answers one.
+    pub hangs: bool,
 }
 
 /// A sink, and where it is reached.
@@ -158,6 +160,10 @@ impl Sink {
         command.args(["--listen", "127.0.0.1:0", "--delay-ms", &setup.delay_ms.to_string()]);
         for host in 1..=setup.hosts {
             command.args(["--listen", &format!("127.0.1.{host}:0")]);
+        }
+        if setup.hangs {
+            // What it is asked for itself is answered all the same.
+            command.args(["--misbehave", "/s=hang"]);
         }
         if setup.tls {
             command.args(["--tls-listen", "127.0.0.1:0", "--ca-out"]).arg(&ca);
@@ -181,6 +187,11 @@ impl Sink {
 
     pub fn ids(&self) -> anyhow::Result<String> {
         Ok(String::from_utf8(self.control("GET", "ids")?.body)?)
+    }
+
+    /// Forgets what came so far.
+    pub fn reset(&self) -> anyhow::Result<()> {
+        self.control("POST", "reset").map(drop)
     }
 
     fn control(&self, method: &str, route: &str) -> anyhow::Result<Answer> {

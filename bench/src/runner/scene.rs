@@ -87,8 +87,13 @@ impl<'a> Scene<'a> {
 
     /// Makes `count` subscriptions that are on; their paths in the API.
     pub fn subscribe(&self, to: To, count: usize) -> anyhow::Result<Vec<String>> {
+        self.subscribe_at(&self.sink, to, count)
+    }
+
+    /// Makes `count` subscriptions that are on and go to another sink.
+    pub fn subscribe_at(&self, sink: &Sink, to: To, count: usize) -> anyhow::Result<Vec<String>> {
         let numbers: Vec<usize> = (0..count).collect();
-        self.side_by_side(&numbers, |number| self.server.subscribe(to.key(), &to.config(&self.sink, *number)))
+        self.side_by_side(&numbers, |number| self.server.subscribe(to.key(), &to.config(sink, *number)))
     }
 
     /// Switches subscriptions on or off.

@@ -2,6 +2,7 @@
 //! does, with as little work as that takes.
 
 mod fault;
+mod misbehaviour;
 mod options;
 mod serve;
 mod tally;

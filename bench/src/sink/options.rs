@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
-use super::fault::Faults;
+use super::{fault::Faults, misbehaviour::Misbehaviour};
 
 /// Takes deliveries, counts their entries by path, and answers as Elastic, Splunk, Honeycomb, LogDNA,
 /// SignalFx and Datadog do, told apart by path; 200 without a body elsewhere.
@@ -34,6 +34,10 @@ pub struct Options {
     /// that fits counts.
     #[arg(long, value_name = "PREFIX=MS", value_parser = path_delay)]
     pub delay_path: Vec<(String, u64)>,
+    /// What happens, as hang, reset, trickle or endless, instead of an answer to paths that begin so; may be
+    /// repeated, the first that fits counts.
+    #[arg(long, value_name = "PREFIX=KIND", value_parser = path_misbehaviour)]
+    pub misbehave: Vec<(String, Misbehaviour)>,
     /// Count requests only, and look at no body.
     #[arg(long)]
     pub no_parse: bool,
@@ -51,7 +55,22 @@ fn path_delay(text: &str) -> Result<(String, u64), String> {
     Ok((prefix.to_owned(), ms))
 }
 
+fn path_misbehaviour(text: &str) -> Result<(String, Misbehaviour), String> {
+    let (prefix, kind) = text.rsplit_once('=').ok_or("PREFIX=KIND is expected")?;
+    Ok((prefix.to_owned(), Misbehaviour::from_str(kind, false)?))
+}
+
 impl Options {
+    /// What is done instead of answering a request for `path`.
+    pub(super) fn misbehaviour(&self, path: &str) -> Option<Misbehaviour> {
+        self.misbehave.iter().find(|(prefix, _)| path.starts_with(prefix.as_str())).map(|(_, kind)| *kind)
+    }
+
+    /// Whether any connection is to be reset.
+    pub(super) fn resets(&self) -> bool {
+        self.faults.reset_ratio > 0.0 || self.misbehave.iter().any(|(_, kind)| *kind == Misbehaviour::Reset)
+    }
+
     /// How long the answer to a request for `path` waits, faults aside.
     pub(super) fn delay(&self, path: &str) -> Duration {
         let own = self.delay_path.iter().find(|(prefix, _)| path.starts_with(prefix.as_str()));

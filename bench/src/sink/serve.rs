@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Options,
     fault::{Fate, Random},
+    misbehaviour::{AnswerBody, Misbehaviour},
     tally::Tally,
     tls,
     vendor::Vendor,
@@ -152,7 +153,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, sink: Rc<Sink>)
 
 async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, sink: Rc<Sink>) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
-    if sink.options.faults.reset_ratio > 0.0 {
+    if sink.options.resets() {
         // Then the end of a connection is a reset, unless the other side has closed it before.
         stream.set_zero_linger()?;
     }
@@ -168,9 +169,9 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, sink: Rc<S
     http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), answer).await
 }
 
-async fn answer(sink: Rc<Sink>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Dropped> {
+async fn answer(sink: Rc<Sink>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Dropped> {
     if let Some(route) = request.uri().path().strip_prefix(CONTROL) {
-        return Ok(sink.control(request.method(), route));
+        return Ok(sink.control(request.method(), route).map(AnswerBody::Whole));
     }
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Dropped("the body broke off"))?.to_bytes();
@@ -178,12 +179,16 @@ async fn answer(sink: Rc<Sink>, request: Request<Incoming>) -> Result<Response<F
     let gzipped = head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
     let came = body.len() as u64;
     let body = if gzipped { unpack(&body).ok_or(Dropped("the body is not gzip"))? } else { body };
-    let (fate, jitter, (status, text)) = sink.take(path, &body, came, gzipped);
+    let misbehaviour = sink.options.misbehaviour(path);
+    let (fate, jitter, (status, text)) = sink.take(path, &body, came, (gzipped, misbehaviour));
     let delay = sink.options.delay(path) + jitter;
     if !delay.is_zero() {
         sleep(delay).await;
     }
-    match fate {
+    if let Some(misbehaviour) = misbehaviour {
+        return misbehaviour.body().await.map(Response::new).ok_or(Dropped("reset on purpose"));
+    }
+    let answer = match fate {
         Fate::Answered => Ok(reply(status, text)),
         Fate::Failed => Ok(reply(sink.options.faults.error_status, Bytes::from_static(b"failed on purpose\n"))),
         Fate::Throttled => {
@@ -192,12 +197,19 @@ async fn answer(sink: Rc<Sink>, request: Request<Incoming>) -> Result<Response<F
             Ok(throttled)
         }
         Fate::Reset => Err(Dropped("reset on purpose")),
-    }
+    };
+    answer.map(|answer| answer.map(AnswerBody::Whole))
 }
 
 impl Sink {
     /// Counts a request and says what becomes of it.
-    fn take(&self, path: &str, body: &[u8], came: u64, gzipped: bool) -> (Fate, Duration, (u16, Bytes)) {
+    fn take(
+        &self,
+        path: &str,
+        body: &[u8],
+        came: u64,
+        (gzipped, misbehaviour): (bool, Option<Misbehaviour>),
+    ) -> (Fate, Duration, (u16, Bytes)) {
         let mut state = self.state.borrow_mut();
         let State { tally, random, found, known } = &mut *state;
         let (fate, jitter) = self.options.faults.draw(path, random);
@@ -215,7 +227,8 @@ impl Sink {
         known.clear();
         if !self.options.no_parse {
             self.marks.find(body, found);
-            tally.add(path, found, fate == Fate::Answered, now_us(), known);
+            let succeeds = misbehaviour.map_or(fate == Fate::Answered, Misbehaviour::says_yes);
+            tally.add(path, found, succeeds, now_us(), known);
         }
         (fate, jitter, Vendor::of(path).answer(body, known))
     }

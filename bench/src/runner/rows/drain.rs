@@ -92,7 +92,8 @@ pub fn slow_sink(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 
 fn drain(bench: &Bench, spec: &Drain) -> anyhow::Result<Drained> {
     let hosts = if spec.delay_ms > 0 && spec.subscriptions > 1 { HOSTS } else { 0 };
-    let scene = Scene::start(bench, SinkSetup { tls: spec.to.needs_tls(), delay_ms: spec.delay_ms, hosts })?;
+    let scene =
+        Scene::start(bench, SinkSetup { tls: spec.to.needs_tls(), delay_ms: spec.delay_ms, hosts, hangs: false })?;
     let subscriptions = scene.subscribe(spec.to, spec.subscriptions)?;
     scene.switch(&subscriptions, false)?;
     let entries = (spec.deliveries / spec.subscriptions as u64).max(100);

@@ -3,6 +3,7 @@
 mod drain;
 mod idle;
 mod ingest;
+mod isolation;
 mod kill;
 mod latency;
 mod steady;
@@ -25,6 +26,7 @@ pub(super) const ROWS: &[(&str, Measure)] = &[
     ("drain, Datadog", drain::datadog),
     ("drain, batched", drain::batched),
     ("slow sink", drain::slow_sink),
+    ("isolation", isolation::measure),
     ("idle subscriptions", idle::measure),
     ("memory", idle::memory),
 ];
