@@ -11,7 +11,7 @@ use crate::procfs;
 
 /// Subscriptions whose destination answers, and entries a second for each of them.
 const HEALTHY: usize = 100;
-const RATE: f64 = 20.0;
+const RATE: f64 = 10.0;
 /// Subscriptions whose destination takes every request and never answers, and the hosts of these.
 const HANGING: usize = 1_000;
 const HANGING_HOSTS: u8 = 10;
