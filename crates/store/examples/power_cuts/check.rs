@@ -117,7 +117,7 @@ async fn subscription_check(
     // Before the first journal write it stands where it starts.
     let is_past = progress.counts.delivered > delivered || (!progress.detail.is_empty() && frontier > delivered);
     ensure(!is_past, || format!("stands at {frontier}, past {delivered}, which was delivered"))?;
-    let letters = store.dead_letter_page(id, None, usize::MAX, usize::MAX).await?.letters;
+    let letters = store.dead_letter_page(id, None, None, usize::MAX, usize::MAX).await?.letters;
     for sequence in &promised.dead {
         let found = letters.iter().any(|stored| stored.letter.sequence.0 == *sequence);
         ensure(found, || format!("the dead letter {sequence} is lost"))?;

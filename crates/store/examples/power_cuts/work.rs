@@ -5,7 +5,8 @@ use std::path::Path;
 
 use domain::{AccountId, EntryDraft, EntryId, Sequence, SubscriptionId, Timestamp};
 use store::{
-    Append, Counts, DeadLetter, JournalWrite, NewSubscription, Progress, Store, Subscription, SubscriptionEdit,
+    Append, Counts, DeadLetter, JobWrites, JournalWrite, LetterFate, NewSubscription, Progress, Store, Subscription,
+    SubscriptionEdit,
 };
 
 use crate::{
@@ -123,15 +124,15 @@ async fn journal(
     let letter = DeadLetter {
         subscription: id,
         sequence: last,
+        fate: LetterFate::Dead,
         entry_id: EntryId::parse("refused")?,
         reason: "refused".to_owned(),
         died_at: Timestamp::from_millis(0),
         bytes: vec![b'x'; 500],
     };
     let dead: Vec<_> = dies.then_some(letter).into_iter().collect();
-    store
-        .journal_write(vec![JournalWrite { account, matched: Sequence(0), progress: vec![(id, progress)], dead }])
-        .await?;
+    let (matched, jobs) = (Sequence(0), JobWrites::default());
+    store.journal_write(vec![JournalWrite { account, matched, progress: vec![(id, progress)], dead, jobs }]).await?;
     say(&format!("journaled {id} {}", last.0))?;
     if dies {
         say(&format!("dead {id} {}", last.0))?;
