@@ -118,13 +118,10 @@ mod tests {
     fn load() -> Load {
         let mut courier = Courier::new(Sequence(0), 1, Pacing { window_max: 1, ordered: false });
         for sequence in 1..=5 {
-            courier.accept(Arc::new(Entry {
-                account: AccountId::from_bytes([0; 12]),
-                sequence: Sequence(sequence),
-                id: EntryId::parse("x").expect("is an id"),
-                received_at: Timestamp::from_millis(0),
-                bytes: Arc::from(&b"{}"[..]),
-            }));
+            let id = EntryId::parse("x").expect("is an id");
+            let (account, received_at, bytes) =
+                (AccountId::from_bytes([0; 12]), Timestamp::from_millis(0), Arc::from(&b"{}"[..]));
+            courier.accept(Arc::new(Entry::new(account, Sequence(sequence), id, received_at, bytes)));
         }
         courier.take(Duration::ZERO, BatchLimits { items_max: 9, bytes_max: 999 }).expect("a request may start")
     }
