@@ -132,7 +132,7 @@ async fn journal(
     };
     let dead: Vec<_> = dies.then_some(letter).into_iter().collect();
     let (matched, jobs) = (Sequence(0), JobWrites::default());
-    store.journal_write(vec![JournalWrite { account, matched, progress: vec![(id, progress)], dead, jobs }]).await?;
+    store.journal_write(vec![JournalWrite { account, matched, progress: vec![(id, progress)], dead, jobs, attempts: Vec::new() }]).await?;
     say(&format!("journaled {id} {}", last.0))?;
     if dies {
         say(&format!("dead {id} {}", last.0))?;
