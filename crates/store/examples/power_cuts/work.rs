@@ -118,6 +118,7 @@ async fn journal(
     say(&format!("delivered {id} {}", last.0))?;
     let progress = Progress {
         frontier: Some(last),
+        unsettled_from: Some(last.next()),
         counts: Counts { delivered: last.0, ..Counts::default() },
         detail: format!("{{\"at\":{}}}", last.0),
     };
@@ -132,7 +133,9 @@ async fn journal(
     };
     let dead: Vec<_> = dies.then_some(letter).into_iter().collect();
     let (matched, jobs) = (Sequence(0), JobWrites::default());
-    store.journal_write(vec![JournalWrite { account, matched, progress: vec![(id, progress)], dead, jobs, attempts: Vec::new() }]).await?;
+    let progress = vec![(id, progress)];
+    let write = JournalWrite { account, matched, progress, dead, jobs, attempts: Vec::new(), told: Vec::new() };
+    store.journal_write(vec![write]).await?;
     say(&format!("journaled {id} {}", last.0))?;
     if dies {
         say(&format!("dead {id} {}", last.0))?;
