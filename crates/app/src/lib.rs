@@ -33,8 +33,8 @@ pub use readiness::Readiness;
 pub use settings::Settings;
 pub use store::{AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate};
 pub use subscriptions::{
-    Attempts, AttemptsAsked, COUNTED_MAX, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX,
-    NumberedAttempt, OutcomeAsked, Replayed, SEQUENCES_MAX, Subscription,
+    Attempts, AttemptsAsked, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX,
+    NumberedAttempt, OutcomeAsked, Replayed, Subscription,
 };
 
 /// The account that the first start makes.

@@ -25,7 +25,7 @@ pub use attempts::{Attempts, AttemptsAsked, NumberedAttempt, OutcomeAsked};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersAsked};
 use form::Form;
 pub use health::Health;
-pub use jobs::{COUNTED_MAX, DryRun, JOBS_LIMIT_MAX, Replayed, SEQUENCES_MAX};
+pub use jobs::{DryRun, JOBS_LIMIT_MAX, Replayed};
 use record::Record;
 
 /// A subscription as users see it.

@@ -2,7 +2,8 @@
 //! performs what is chosen.
 //!
 //! Every entry up to the frontier was judged. The unsettled ones among them are the holes;
-//! the position is where the first hole begins. Deliberately absent: sending, the log, locks.
+//! the position is where the first hole begins. A replay or a redelivery has holes of its own and
+//! shares all else. Deliberately absent: sending, the log, locks.
 
 mod detail;
 mod expire;

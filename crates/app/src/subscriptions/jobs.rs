@@ -13,8 +13,7 @@ use store::{Job, JobError, JobKind, JobPage, NewJob, Work};
 
 use super::{form::Form, parse_id, record::Record, unstoppable};
 use crate::{Action, App, Caller, Conflict, Error, access::subscription_resource};
-pub use dry_run::{COUNTED_MAX, DryRun};
-pub use redeliver::SEQUENCES_MAX;
+pub use dry_run::DryRun;
 pub use replay::Replayed;
 
 /// The most jobs of one page.
@@ -193,7 +192,7 @@ fn flag(body: &serde_json::Map<String, Value>, name: &str, mistakes: &mut Vec<Fi
 
 #[cfg(test)]
 mod tests {
-    use super::{COUNTED_MAX, SEQUENCES_MAX, Sequence, named};
+    use super::{Sequence, dry_run::COUNTED_MAX, named, redeliver::SEQUENCES_MAX};
 
     #[test]
     fn the_page_tells_the_limits_as_they_are() {

@@ -300,7 +300,8 @@ impl Job {
     }
 
     /// What came of its entries so far.
-    pub fn counts(&self) -> JobCounts {
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> JobCounts {
         self.counts
     }
 

@@ -7,7 +7,7 @@ use policy::Policy;
 use crate::{App, Error};
 
 /// Entries that one dry run looks at.
-pub const COUNTED_MAX: u64 = 1_000_000;
+pub(super) const COUNTED_MAX: u64 = 1_000_000;
 const PAGE_ENTRIES: usize = 256;
 const PAGE_BYTES: usize = 1024 * 1024;
 

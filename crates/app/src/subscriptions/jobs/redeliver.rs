@@ -10,7 +10,7 @@ use super::{flag, named};
 use crate::{Action, App, Caller, Error, access::subscription_resource};
 
 /// Most dead letters that are named one by one.
-pub const SEQUENCES_MAX: usize = 1_000;
+pub(super) const SEQUENCES_MAX: usize = 1_000;
 
 const FORMS: &str = "the body must be {\"all\": true}, with or without \"fate\", or {\"sequences\": [...]}";
 
