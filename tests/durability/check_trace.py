@@ -75,6 +75,7 @@ def read_calls(lines, call_of=None):
     call_of = call_of or described_call
     open_calls = {}
     calls = []
+    number = -1
     for number, line in enumerate(lines):
         match = LINE.match(line.rstrip("\n"))
         pid, rest = match["pid"] or "0", match["rest"]
@@ -91,7 +92,7 @@ def read_calls(lines, call_of=None):
                 calls.append(call_of(call["name"], args, number, number))
     # A call that never ended, because the process did, may still have acknowledged something.
     for (_, name), (begin, args) in open_calls.items():
-        calls.append(call_of(name, args + ") = ?", begin, len(lines)))
+        calls.append(call_of(name, args + ") = ?", begin, number + 1))
     return sorted(calls, key=lambda call: call.begin)
 
 
