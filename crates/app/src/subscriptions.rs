@@ -198,7 +198,8 @@ impl App {
     }
 
     fn integration(&self, key: &str) -> Result<Arc<Integration>, Error> {
-        self.catalogue.get(key).cloned().ok_or(Error::NotFound("integration"))
+        let integration = self.catalogue.get(key).filter(|integration| !integration.is_hidden());
+        integration.cloned().ok_or(Error::NotFound("integration"))
     }
 
     async fn stored(&self, account: AccountId, key: &str, id: SubscriptionId) -> Result<store::Subscription, Error> {

@@ -118,6 +118,11 @@ impl Catalogue {
         self.integrations.get(key)
     }
 
+    /// The integrations that users may choose from, sorted by key: all but the hidden ones.
+    pub fn listed(&self) -> impl Iterator<Item = &Arc<Integration>> {
+        self.iter().filter(|integration| !integration.is_hidden())
+    }
+
     /// All integrations, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Integration>> {
         self.integrations.values()

@@ -27,6 +27,8 @@ pub(crate) struct Extension {
     pub(crate) cut: Vec<Cut>,
     pub(crate) body_budget: Option<BodyBudget>,
     pub(crate) skip_verification: Option<String>,
+    pub(crate) sign_if: Option<String>,
+    pub(crate) hidden: bool,
 }
 
 /// A body that needs no template.
@@ -268,10 +270,12 @@ impl Extension {
         {
             return Err(("batch.onlyIf".into(), format!("{key:?} is no form variable")));
         }
-        if let Some(key) = &self.skip_verification
-            && variables.get(key).is_none_or(|variable| variable.kind != VariableType::Boolean)
-        {
-            return Err(("skipVerification".into(), "must name a form variable of type boolean".into()));
+        for (member, key) in [("skipVerification", &self.skip_verification), ("signIf", &self.sign_if)] {
+            let is_boolean =
+                |key: &String| variables.get(key).is_some_and(|variable| variable.kind == VariableType::Boolean);
+            if !key.iter().all(is_boolean) {
+                return Err((member.into(), "must name a form variable of type boolean".into()));
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use domain::{Entry, FieldError, Secret};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    about::About,
     address::{HeaderTemplate, UrlTemplate},
     batch::{self, BatchFormat, BatchLimits},
     cut,
@@ -40,6 +41,7 @@ pub struct Integration {
     pub(crate) shows_response_body: bool,
     pub(crate) host_is_fixed: bool,
     pub(crate) extension: Extension,
+    pub(crate) about: About,
 }
 
 #[derive(Clone, Debug)]
@@ -98,6 +100,16 @@ impl Integration {
         &self.name
     }
 
+    /// What the manifest says to people and to other programs.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Whether it is no part of the catalogue: subscriptions to it are made in another way.
+    pub fn is_hidden(&self) -> bool {
+        self.extension.hidden
+    }
+
     /// The fields of a config, in the manifest's order.
     pub fn form_variables(&self) -> &[FormVariable] {
         &self.variables.0
@@ -125,6 +137,12 @@ impl Integration {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The values that templates see: what the config gives, else the default.
+    #[must_use]
+    pub fn values(&self, config: &Map<String, Value>) -> Map<String, Value> {
+        self.variables.values(config)
     }
 
     /// The config as the API returns it: secrets masked, the rest as it is.
@@ -266,7 +284,7 @@ impl Integration {
             _ => return Err(RenderError::ItemCount { items: items.len() }),
         };
         let RequestLine { url, mut headers } = line;
-        headers.extend(self.signature.as_ref().and_then(|signature| signature.header(&values, &body)));
+        headers.extend(self.signature(&values).and_then(|signature| signature.header(&values, &body)));
         if self.extension.gzip_from_bytes.is_some_and(|from| body.len() >= from) {
             body = batch::gzip(&body).map_err(RenderError::Compress)?;
             headers.push(("Content-Encoding".into(), "gzip".into()));
@@ -311,6 +329,12 @@ impl Integration {
             None => Some(self.line(config, root)?),
         };
         Ok(Item::Body(RenderedItem { body: bytes, stamp: stamp.at, now: moment.now, line }))
+    }
+
+    /// The signature, if requests under these values are signed.
+    fn signature(&self, values: &Map<String, Value>) -> Option<&Signature> {
+        let is_on = |key: &String| values.get(key) == Some(&Value::Bool(true));
+        self.signature.as_ref().filter(|_| self.extension.sign_if.iter().all(is_on))
     }
 
     /// The batch format, if requests under these values are batches.
@@ -362,5 +386,26 @@ impl Signature {
         let secret = values.get(&self.secret_key).and_then(Value::as_str).filter(|secret| !secret.is_empty())?;
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body);
         Some((self.header.clone(), hex(tag.as_ref())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::Signature;
+
+    #[test]
+    fn a_signature_is_the_lower_case_hex_hmac_of_the_body() {
+        let signature = Signature { header: "X-LD-Signature".to_owned(), secret_key: "secret".to_owned() };
+        let values = |secret: &str| match json!({ "secret": secret }) {
+            Value::Object(values) => values,
+            _ => Map::new(),
+        };
+        let body = br#"{"_id":"66f0c0ffee0000000000a001","kind":"flag"}"#;
+        let (name, value) = signature.header(&values("s3cr3t-value"), body).expect("there is a secret");
+        assert_eq!(name, "X-LD-Signature");
+        assert_eq!(value, "f026a4bea486a46a01bf12dde589921bf834c1af74772fd746c9e316e9c1f1b9");
+        assert_eq!(signature.header(&values(""), body), None);
     }
 }

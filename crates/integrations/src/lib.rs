@@ -5,6 +5,7 @@
 //! describes both. Pure but for reading the folders. Deliberately absent: sending, waiting,
 //! the clock, and what follows from a verdict.
 
+mod about;
 mod address;
 mod batch;
 mod catalogue;
@@ -17,9 +18,11 @@ mod render;
 mod reply;
 mod retry_after;
 mod sample;
+mod samples;
 pub mod template;
 mod variables;
 
+pub use about::About;
 pub use batch::BatchLimits;
 pub use catalogue::{Catalogue, LoadProblem};
 pub use extension::{AgeWindow, OnLate, Pace};
@@ -28,4 +31,5 @@ pub use redact::redact;
 pub use render::{Item, Moment, Nothing, RenderError, RenderedItem};
 pub use reply::{Reason, Reply, ReplyReading, Verdict};
 pub use retry_after::RETRY_AFTER_MAX;
+pub use samples::{Sample, samples};
 pub use variables::{FormVariable, VariableType};

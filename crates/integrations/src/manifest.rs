@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
+    about::About,
     address::{self, HeaderTemplate, UrlTemplate},
     batch::BatchFormat,
     catalogue::Mistake,
@@ -110,6 +111,7 @@ pub(crate) fn load(
     let manifest: Manifest = serde_json::from_str(text).map_err(|error| {
         Mistake::in_manifest(format!("line {} column {}", error.line(), error.column()), plain(&error))
     })?;
+    let about = About::read(text, manifest.requires_o_auth);
     let Some(hook) = manifest.capabilities.audit_log_events_hook else {
         return Err(Mistake::in_manifest("capabilities", "has no auditLogEventsHook: it takes no audit-log entries"));
     };
@@ -161,6 +163,7 @@ pub(crate) fn load(
         shows_response_body: hook.include_error_response_body,
         host_is_fixed,
         extension: hook.auditcast,
+        about,
     })
 }
 
@@ -257,15 +260,8 @@ fn load_variables(variables: Vec<Variable>) -> Result<Variables, Mistake> {
 }
 
 fn load_variable(variable: Variable) -> Result<FormVariable, (&'static str, String)> {
-    const PASSED_ON: [&str; 6] =
-        ["oauth", "dynamicEnum", "generated", "environmentSelector", "multiselect", "publicKey"];
-    let kind = match variable.kind.as_str() {
-        "string" => VariableType::Text,
-        "boolean" => VariableType::Boolean,
-        "uri" => VariableType::Uri,
-        "enum" => VariableType::Enum,
-        other if PASSED_ON.contains(&other) => VariableType::Other,
-        other => return Err(("type", format!("{other:?} is no type of the format"))),
+    let Some(kind) = VariableType::of_name(&variable.kind) else {
+        return Err(("type", format!("{:?} is no type of the format", variable.kind)));
     };
     if variable.is_secret && kind != VariableType::Text {
         return Err(("isSecret", "is for the type string only".into()));
@@ -278,9 +274,10 @@ fn load_variable(variable: Variable) -> Result<FormVariable, (&'static str, Stri
         return Err(("allowedValues", "an enum needs a list of strings".into()));
     }
     let default_is_allowed = match (kind, &variable.default_value) {
-        (_, Value::Null) | (VariableType::Other, _) | (VariableType::Boolean, Value::Bool(_)) => true,
-        (VariableType::Enum, Value::String(text)) => allowed.contains(text),
+        (_, Value::Null) | (VariableType::Boolean, Value::Bool(_)) => true,
+        (VariableType::Enum, Value::String(text)) => text.is_empty() || allowed.contains(text),
         (VariableType::Boolean, _) => false,
+        (kind, Value::Array(items)) if kind.takes_list() => items.iter().all(Value::is_string),
         (_, value) => value.is_string(),
     };
     if !default_is_allowed {

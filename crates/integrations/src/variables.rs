@@ -8,6 +8,11 @@ use url::Url;
 // Longer values are no keys, names or addresses; they would only blow up requests.
 const VALUE_CHARS_MAX: usize = 8192;
 
+// A form with more to choose from is no form.
+const LIST_ITEMS_MAX: usize = 1000;
+
+const LIST_EXPECTED: &str = "must be a string or a list of strings";
+
 /// The type of a form variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariableType {
@@ -19,8 +24,47 @@ pub enum VariableType {
     Uri,
     /// One of the allowed values.
     Enum,
-    /// A type of the format that this server only passes on: a text or a list of texts.
-    Other,
+    /// A text that a form offers from a list of the vendor's; any text here.
+    DynamicEnum,
+    /// A text that a form makes; any text here.
+    Generated,
+    /// A text that stands for a grant; any text here.
+    OAuth,
+    /// The text of a public key.
+    PublicKey,
+    /// Several texts, or one.
+    Multiselect,
+    /// The keys of several environments, or of one.
+    EnvironmentSelector,
+}
+
+impl VariableType {
+    const NAMES: [(&'static str, Self); 10] = [
+        ("string", Self::Text),
+        ("boolean", Self::Boolean),
+        ("uri", Self::Uri),
+        ("enum", Self::Enum),
+        ("dynamicEnum", Self::DynamicEnum),
+        ("generated", Self::Generated),
+        ("oauth", Self::OAuth),
+        ("publicKey", Self::PublicKey),
+        ("multiselect", Self::Multiselect),
+        ("environmentSelector", Self::EnvironmentSelector),
+    ];
+
+    /// The name in manifests, such as `string`.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("string", |(name, _)| name)
+    }
+
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+
+    /// Whether a value may be a list of texts.
+    pub fn takes_list(self) -> bool {
+        matches!(self, Self::Multiselect | Self::EnvironmentSelector)
+    }
 }
 
 /// One configuration field of an integration.
@@ -66,13 +110,23 @@ impl FormVariable {
         match (self.kind, value) {
             (VariableType::Boolean, Value::Bool(_)) => Ok(()),
             (VariableType::Boolean, _) => Err("must be true or false".into()),
-            (VariableType::Other, Value::Array(items)) => match items.iter().all(Value::is_string) {
-                true => Ok(()),
-                false => Err("must be a string or a list of strings".into()),
-            },
             (_, Value::String(text)) => self.check_text(text),
+            (kind, Value::Array(items)) if kind.takes_list() => self.check_list(items),
+            (kind, _) if kind.takes_list() => Err(LIST_EXPECTED.into()),
             _ => Err("must be a string".into()),
         }
+    }
+
+    fn check_list(&self, items: &[Value]) -> Result<(), String> {
+        if items.is_empty() {
+            return self.check_absent("must not be empty");
+        }
+        if items.len() > LIST_ITEMS_MAX {
+            return Err(format!("must not have more than {LIST_ITEMS_MAX} items"));
+        }
+        items
+            .iter()
+            .try_for_each(|item| item.as_str().ok_or(LIST_EXPECTED.into()).and_then(|text| self.check_text(text)))
     }
 
     fn check_absent(&self, reason: &str) -> Result<(), String> {

@@ -12,9 +12,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use integrations::template::{Escape, HtmlEscape, JsonEscape, Limits, Template};
+use integrations::{
+    Catalogue, Item, samples,
+    template::{Escape, HtmlEscape, JsonEscape, Limits, Template},
+};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 #[derive(Serialize)]
 struct Case {
@@ -155,6 +158,53 @@ fn generated_templates_render_as_in_handlebars_js() {
         (0..4_000).map(|at| Case { template: dice.template(at % 3), context: context.clone() }).collect();
     let printed = check(&cases);
     assert!(printed > 2_500, "only {printed} of the generated templates print anything");
+}
+
+/// The whole way: what the folders beside this test send for ordinary entries of every kind.
+#[test]
+fn bodies_of_folders_are_those_of_handlebars_js() {
+    let folders = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/folders"));
+    let mut catalogue = Catalogue::default();
+    assert_eq!(catalogue.load_dir(folders), []);
+    let account = domain::AccountId::from_bytes([0xac; 12]);
+    let now = domain::Timestamp::from_millis(1_790_000_000_123);
+    let base_url = "https://audit.corp.test";
+    let text = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    let (mut cases, mut bodies) = (Vec::new(), Vec::new());
+    for integration in catalogue.iter().filter(|integration| integration.undeliverable().is_none()) {
+        let folder = folders.join(integration.key());
+        let manifest: Value = serde_json::from_str(&text(folder.join("manifest.json"))).unwrap();
+        let templates = &manifest["capabilities"]["auditLogEventsHook"]["templates"];
+        for case in std::fs::read_dir(folder.join("cases")).unwrap() {
+            let case = case.unwrap().path();
+            if case.ends_with("hostile") {
+                continue;
+            }
+            let config: Map<String, Value> = serde_json::from_str(&text(case.join("config.json"))).unwrap();
+            let ordinary = samples(account, now).into_iter().filter(|sample| !sample.name.contains("hostile"));
+            for sample in ordinary {
+                let facts = sample.entry.facts();
+                let file = templates[facts.kind()].as_str().or(templates["default"].as_str());
+                let Some(file) = file.filter(|_| facts.kind() != "validation") else { continue };
+                let Item::Body(item) = integration.render_item(&config, &sample.entry, base_url, now).unwrap() else {
+                    panic!("{} sends nothing for {}", integration.key(), sample.name);
+                };
+                let mut context = facts.context(base_url);
+                context["formVariables"] = integration.values(&config).into();
+                cases.push(Case { template: text(folder.join(file)), context });
+                bodies.push((file.contains(".json"), String::from_utf8(item.body).unwrap()));
+            }
+        }
+    }
+    assert!(bodies.len() >= 60, "only {} bodies", bodies.len());
+    for ((case, (is_json, body)), reference) in cases.iter().zip(&bodies).zip(reference(&cases)) {
+        let Outcome::Text(theirs) = (if *is_json { reference.json } else { reference.html }) else {
+            panic!("handlebars.js refuses {:?}", case.template);
+        };
+        // White space around JSON is left out.
+        let theirs = if *is_json { theirs.trim() } else { &theirs };
+        assert_eq!(body, theirs, "{:?} over {}", case.template, case.context);
+    }
 }
 
 #[derive(Deserialize)]

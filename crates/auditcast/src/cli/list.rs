@@ -16,7 +16,7 @@ const SHOWN_MAX: usize = 6;
 pub(super) fn integrations(settings: &Settings) -> anyhow::Result<(String, Vec<String>)> {
     let mut catalogue = Catalogue::builtin()?;
     let problems = settings.integrations_dir.as_deref().map(|folder| catalogue.load_dir(folder)).unwrap_or_default();
-    let text = catalogue.iter().map(|integration| describe(integration)).collect::<Vec<_>>().join("\n");
+    let text = catalogue.listed().map(|integration| describe(integration)).collect::<Vec<_>>().join("\n");
     Ok((text, problems.iter().map(ToString::to_string).collect()))
 }
 
@@ -48,12 +48,12 @@ fn facts(variable: &FormVariable) -> String {
 
 fn form(variable: &FormVariable) -> String {
     match variable.kind {
-        VariableType::Text => "text".to_owned(),
         VariableType::Boolean => "true or false".to_owned(),
         VariableType::Uri => "URL".to_owned(),
-        VariableType::Other => "text or list of texts".to_owned(),
         VariableType::Enum if variable.allowed.len() <= SHOWN_MAX => format!("one of {}", variable.allowed.join(" ")),
         VariableType::Enum => format!("one of {} values", variable.allowed.len()),
+        kind if kind.takes_list() => "text or list of texts".to_owned(),
+        _ => "text".to_owned(),
     }
 }
 

@@ -11,6 +11,8 @@ mod config;
 #[cfg(test)]
 mod cut;
 #[cfg(test)]
+mod folders;
+#[cfg(test)]
 mod loading;
 #[cfg(test)]
 mod replies;
