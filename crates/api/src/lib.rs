@@ -30,8 +30,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use routes::attempt_list;
 use routes::{
-    dead_letter_list, entries_ingest, health, integration_health, metrics, subscription_create, subscription_delete,
-    subscription_get,
+    dead_letter_list, entries_ingest, health, integration_health, ledger_get, metrics, skip_to_now,
+    subscription_create, subscription_delete, subscription_get,
 };
 use routes::{dead_letter_redeliver, replay_create, replay_get, replay_list, replay_stop};
 use routes::{subscription_list, subscription_test, subscription_update};
@@ -76,6 +76,8 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .route("/api/v2/integrations/{key}/{id}/dead-letters/redeliver", post(dead_letter_redeliver::handle))
         .route("/api/v2/integrations/{key}/{id}/replays", post(replay_create::handle).get(replay_list::handle))
         .route("/api/v2/integrations/{key}/{id}/replays/{replay}", get(replay_get::handle).delete(replay_stop::handle))
+        .route("/api/v2/integrations/{key}/{id}/ledger", get(ledger_get::handle))
+        .route("/api/v2/integrations/{key}/{id}/skip-to-now", post(skip_to_now::handle))
         .route("/api/v2/integrations/{key}/{id}/test", post(subscription_test::handle))
         .route("/api/v2/integration-health", get(integration_health::handle))
         .route("/metrics", get(metrics::handle))

@@ -31,10 +31,10 @@ pub use ingest::{Batch, Format, Ingested};
 pub use integrations::OnLate;
 pub use readiness::Readiness;
 pub use settings::Settings;
-pub use store::{AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate};
+pub use store::{AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate, SkippedRange};
 pub use subscriptions::{
-    Attempts, AttemptsAsked, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX,
-    NumberedAttempt, OutcomeAsked, Replayed, Subscription,
+    Attempts, AttemptsAsked, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX, Ledger,
+    LedgerAsked, NumberedAttempt, OutcomeAsked, Replayed, Subscription,
 };
 
 /// The account that the first start makes.

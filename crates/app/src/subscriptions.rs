@@ -6,8 +6,11 @@ mod edit;
 mod form;
 mod health;
 mod jobs;
+mod ledger;
 mod patch;
 mod record;
+mod skip;
+mod start;
 mod test_send;
 mod update;
 
@@ -26,6 +29,7 @@ pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersAsked};
 use form::Form;
 pub use health::Health;
 pub use jobs::{DryRun, JOBS_LIMIT_MAX, Replayed};
+pub use ledger::{Ledger, LedgerAsked};
 use record::Record;
 
 /// A subscription as users see it.
@@ -106,7 +110,8 @@ impl App {
         let record = Record { caller, id, integration: &integration, before: None, after: Some(&form), comment: None };
         let record = record.draft(&[Action::CreateIntegration], self.clock.now(), self.settings.entry_max_bytes);
         let edit = form.seal(&*self.keyring, caller.account, id)?;
-        let new = NewSubscription { id, account: caller.account, integration: key.to_owned(), edit };
+        let start = self.start_asked(caller.account, members.get("start")).await?;
+        let new = NewSubscription { id, account: caller.account, integration: key.to_owned(), edit, start };
         let app = Arc::clone(self);
         let stored = unstoppable(async move {
             let stored = app.store.subscription_create(new, record).await?;

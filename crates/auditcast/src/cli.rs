@@ -1,5 +1,6 @@
 //! The command line.
 
+mod ledger;
 mod list;
 
 use std::{
@@ -47,6 +48,16 @@ Examples:
   auditcast token create --name terraform
   auditcast token create --ingest --name shop --account default";
 
+const LEDGER_VERIFY_EXAMPLES: &str = "\
+Matches the log again with the stored revisions of each subscription, deleted ones too, and compares with what the
+ledger counts. Only reads, beside a running server or without one. Prints a line that begins with ok for each
+ledger, or a line that begins with differs for each difference. Exits with 0 if there is none, else 1.
+
+Examples:
+  auditcast ledger verify
+  auditcast ledger verify --account default
+  auditcast ledger verify --subscription 66f0c0ffee00000000000001";
+
 const INTEGRATIONS_LIST_EXAMPLES: &str = "\
 Prints key, name and form variables of each integration, the built-in ones and those of integrations_dir.
 
@@ -68,6 +79,10 @@ pub fn run() -> ExitCode {
         },
         Some(("integrations", integrations)) => match integrations.subcommand() {
             Some((_, given)) => with_settings(given, list_command),
+            None => ExitCode::FAILURE,
+        },
+        Some(("ledger", ledger)) => match ledger.subcommand() {
+            Some((_, given)) => with_settings(given, |settings| verify_command(settings, &verify_request(given))),
             None => ExitCode::FAILURE,
         },
         Some(("token", token)) => match token.subcommand() {
@@ -113,6 +128,22 @@ fn token_command(settings: &Settings, request: &TokenRequest) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn verify_command(settings: &Settings, request: &ledger::Request) -> ExitCode {
+    match ledger::verify(settings, request, print) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn verify_request(given: &ArgMatches) -> ledger::Request {
+    let text = |name: &str| given.get_one::<String>(name).cloned();
+    ledger::Request { account: text("account"), subscription: text("subscription") }
 }
 
 fn token_request(given: &ArgMatches) -> TokenRequest {
@@ -200,12 +231,27 @@ fn command() -> Command {
             ),
         )
         .subcommand(
+            Command::new("ledger").about("Look at what became of each entry").subcommand_required(true).subcommand(
+                with_setting_flags(
+                    Command::new("verify")
+                        .about("Check the ledgers against the log")
+                        .after_help(LEDGER_VERIFY_EXAMPLES)
+                        .arg(text_arg("subscription", "ID", "Only this subscription"))
+                        .arg(text_arg("account", "KEY", "Only the subscriptions of this account")),
+                ),
+            ),
+        )
+        .subcommand(
             Command::new("integrations").about("Look at the integrations").subcommand_required(true).subcommand(
                 with_setting_flags(
                     Command::new("list").about("List the integrations").after_help(INTEGRATIONS_LIST_EXAMPLES),
                 ),
             ),
         )
+}
+
+fn text_arg(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
 }
 
 fn with_setting_flags(command: Command) -> Command {
@@ -274,7 +320,15 @@ mod tests {
 
     #[test]
     fn every_command_shows_examples() {
-        for path in [&["serve"][..], &["config", "check"], &["token", "create"], &["integrations", "list"], &[]] {
+        let commands = [
+            &["serve"][..],
+            &["config", "check"],
+            &["token", "create"],
+            &["ledger", "verify"],
+            &["integrations", "list"],
+            &[],
+        ];
+        for path in commands {
             let mut arguments = vec!["auditcast"];
             arguments.extend(path);
             arguments.push("--help");

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use domain::{AccountId, Entry, EntryDraft, EntryFacts, Sequence, SubscriptionId};
+use domain::{AccountId, Entry, EntryDraft, EntryFacts, Sequence, SubscriptionId, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use policy::PolicyIndex;
 
@@ -145,6 +145,7 @@ impl Account {
         &self,
         lane: &Arc<Lane>,
         end: Sequence,
+        now: Timestamp,
         tell: impl FnOnce(&Spec, Expired) -> EntryDraft,
     ) -> Option<Expired> {
         let mut state = self.lock();
@@ -155,7 +156,7 @@ impl Account {
             Mode::Reading | Mode::Paused => {}
         }
         // An attached lane must not get ahead of its account.
-        let expired = lane_state.courier.expire_to(end.min(state.matched))?;
+        let expired = lane_state.courier.expire_to(end.min(state.matched), now)?;
         let told = tell(&lane_state.spec, expired);
         lane_state.told.push(told);
         state.soil(lane);

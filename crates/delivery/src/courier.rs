@@ -11,6 +11,7 @@ mod follows;
 mod job;
 mod queue;
 mod results;
+mod skips;
 mod starts;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,9 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use domain::{Entry, Sequence, Timestamp};
-use store::{Counts, LetterFate};
+use store::{Counts, LetterFate, SkippedRange};
 
+pub(crate) use detail::holes_of;
 use job::Streak;
 pub use job::{JOB_BYTES_MAX, Job, JobEntry, JobNews, JobRead};
 use queue::Queue;
@@ -71,6 +73,8 @@ pub struct Courier {
     // Outcomes that are written down.
     journaled: u64,
     counts: Counts,
+    // Passed over, and not yet taken to be written down.
+    skipped: Vec<SkippedRange>,
     record: Record,
 }
 
@@ -250,6 +254,7 @@ impl Courier {
             mark: Mark::default(),
             journaled: 0,
             counts: Counts::default(),
+            skipped: Vec::new(),
             record: Record::default(),
         }
     }
@@ -358,8 +363,8 @@ impl Courier {
     pub fn read(&mut self, entry: &Arc<Entry>, matches: bool) {
         if matches {
             self.live.read(entry, None);
-        } else {
-            self.live.remove_unread(entry.sequence);
+        } else if self.live.remove_unread(entry.sequence) {
+            self.counts.filtered_after_match += 1;
         }
     }
 

@@ -11,6 +11,7 @@ mod jobs;
 mod read_ahead;
 mod record;
 pub(crate) mod retention;
+mod skip;
 mod status;
 mod test_send;
 mod time;
@@ -25,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, Clock, ClockWatch, Keys, SubscriptionId};
+use domain::{AccountId, Clock, ClockWatch, Keys, Sequence, SubscriptionId};
 use integrations::Catalogue;
 use parking_lot::Mutex;
 use store::{JournalWrite, Store, Subscription};
@@ -49,6 +50,7 @@ pub use attempt::SLOW;
 use conditions::Conditions;
 use counters::AllCounters;
 use due::DueQueue;
+pub use skip::SkipRequest;
 pub use test_send::{TURN_MAX, TestRequest, TestResult};
 
 /// Settings of the engine.
@@ -327,15 +329,8 @@ impl Inner {
                     // Its account goes on without it, and must not take it along.
                     let own =
                         store::Progress { frontier: Some(matched), unsettled_from: Some(matched.next()), ..progress };
-                    let write = JournalWrite {
-                        account: account.id,
-                        matched,
-                        progress: vec![(id, own)],
-                        dead: Vec::new(),
-                        jobs: store::JobWrites::default(),
-                        attempts: Vec::new(),
-                        told: Vec::new(),
-                    };
+                    // Where the others stand is written together with their own progress only.
+                    let write = JournalWrite { progress: vec![(id, own)], ..JournalWrite::of(account.id, Sequence(0)) };
                     self.store.journal_write(vec![write]).await?;
                 }
                 Ok(None)

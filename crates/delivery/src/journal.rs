@@ -12,7 +12,7 @@ use std::{
 
 use domain::{AccountId, EntryDraft, JobId};
 use parking_lot::Mutex;
-use store::{DeadLetter, JobWrites, JournalWrite, Store};
+use store::{DeadLetter, JournalWrite, SkippedRange, Store};
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -57,6 +57,7 @@ struct TakenLane {
     /// The job whose end is in the write.
     ended_job: Option<JobId>,
     attempts: Unwritten,
+    skipped: Vec<SkippedRange>,
     told: Vec<EntryDraft>,
 }
 
@@ -161,7 +162,7 @@ impl Taken {
     /// The write failed: all of it is to be written again.
     pub(crate) fn give_back(self) {
         let mut state = self.account.lock();
-        for TakenLane { lane, mut dead, mut told, news, attempts, .. } in self.lanes {
+        for TakenLane { lane, mut dead, news, skipped, mut told, attempts, .. } in self.lanes {
             let mut lane_state = lane.lock();
             lane_state.courier.give_back_job_news(news);
             dead.append(&mut lane_state.dead);
@@ -169,6 +170,7 @@ impl Taken {
             (lane_state.dead, lane_state.told) = (dead, told);
             let dropped = lane_state.attempts.give_back(attempts);
             lane_state.spec.counters.count_unrecorded(dropped);
+            lane_state.courier.return_skipped(skipped);
             drop(lane_state);
             state.soil(&lane);
         }
@@ -195,15 +197,7 @@ impl Taken {
 pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
     let mut state = account.lock();
     let dirty = std::mem::take(&mut state.dirty);
-    let mut write = JournalWrite {
-        account: account.id,
-        matched: state.matched,
-        progress: Vec::with_capacity(dirty.len()),
-        dead: Vec::new(),
-        jobs: JobWrites::default(),
-        attempts: Vec::new(),
-        told: Vec::new(),
-    };
+    let mut write = JournalWrite::of(account.id, state.matched);
     let mut lanes = Vec::with_capacity(dirty.len());
     for lane in dirty.into_values() {
         let mut lane_state = lane.lock();
@@ -224,10 +218,14 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         write.jobs.progress.extend(lane_state.courier.job_progress());
         let has_ended = lane_state.courier.job_has_ended();
         let ended_job = lane_state.courier.job().filter(|_| has_ended).map(Job::id);
+        let skipped = lane_state.courier.take_skipped();
+        write.skipped.extend(skipped.iter().map(|range| (lane.id, range.clone())));
+        let told = std::mem::take(&mut lane_state.told);
+        write.told.extend(told.iter().cloned());
         let attempts = std::mem::take(&mut lane_state.attempts);
         let mark = lane_state.courier.mark();
         drop(lane_state);
-        lanes.push(TakenLane { lane, mark, dead, told, news, ended_job, attempts });
+        lanes.push(TakenLane { lane, mark, dead, news, ended_job, skipped, told, attempts });
     }
     drop(state);
     // Packed without a lock: nobody has to wait for what only people read.

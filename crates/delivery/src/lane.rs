@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, Entry, EntryDraft, JobId, Sequence, SubscriptionId};
+use domain::{AccountId, Entry, EntryDraft, JobId, Sequence, SubscriptionId, Timestamp};
 use integrations::{BatchLimits, Integration};
 use parking_lot::{Mutex, MutexGuard};
 use policy::Policy;
@@ -140,7 +140,7 @@ impl Lane {
     }
 
     /// Brings unread entries: `page` is what the log has of the neighbours `holes`.
-    pub(crate) fn read_holes(&self, spec: &Spec, holes: &[Sequence], page: &[Arc<Entry>]) {
+    pub(crate) fn read_holes(&self, spec: &Spec, holes: &[Sequence], page: &[Arc<Entry>], now: Timestamp) {
         let judged = spec.judge(page);
         let mut state = self.lock();
         if state.spec.revision != spec.revision {
@@ -152,7 +152,7 @@ impl Lane {
         // What the page should have and has not is no longer in the log. A page can end early.
         let end = page.last().map(|entry| entry.sequence).or(holes.first().copied());
         for gone in holes.iter().filter(|hole| Some(**hole) <= end) {
-            state.courier.expire(*gone);
+            state.courier.expire(*gone, now);
         }
     }
 
@@ -170,7 +170,14 @@ impl Lane {
     }
 
     /// Takes up what the log has after `frontier`, up to `matched`.
-    pub(crate) fn read_page(&self, spec: &Spec, frontier: Sequence, matched: Sequence, page: &[Arc<Entry>]) {
+    pub(crate) fn read_page(
+        &self,
+        spec: &Spec,
+        frontier: Sequence,
+        matched: Sequence,
+        page: &[Arc<Entry>],
+        now: Timestamp,
+    ) {
         let end = page.partition_point(|entry| entry.sequence <= matched);
         let page = &page[..end];
         let judged = spec.judge(page);
@@ -181,7 +188,7 @@ impl Lane {
             return;
         }
         // What should follow and does not had left the log before anybody here waited for it.
-        state.courier.miss_to(page.first().map_or(matched, |first| first.sequence.previous()));
+        state.courier.miss_to(page.first().map_or(matched, |first| first.sequence.previous()), now);
         for (entry, matches) in page.iter().zip(judged) {
             if !matches {
                 state.courier.pass_to(entry.sequence);

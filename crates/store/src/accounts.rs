@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_lc_rs::rand;
 use domain::{AccountId, DataKey, JobId, MasterKey, Sequence, SubscriptionId, Timestamp, TokenId};
 use parking_lot::RwLock;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::{Error, Store, writer::Group};
 
@@ -144,6 +144,14 @@ fn make(group: &Group<'_>, id: AccountId, name: String, wrapped: Option<Vec<u8>>
             .execute((number_of(connection, id)?, wrapped))?;
     }
     Ok(account)
+}
+
+/// All accounts, oldest first.
+pub(crate) fn list(connection: &Connection) -> Result<Vec<Account>, Error> {
+    let mut statement = connection.prepare_cached("SELECT id, name FROM account ORDER BY no")?;
+    let of_row = |row: &Row<'_>| Ok(Account { id: AccountId::from_bytes(row.get(0)?), name: row.get(1)? });
+    let found = statement.query_map([], of_row)?.collect::<Result<_, _>>()?;
+    Ok(found)
 }
 
 fn by_name(connection: &Connection, name: String) -> Result<Option<Account>, rusqlite::Error> {

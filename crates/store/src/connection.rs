@@ -43,6 +43,22 @@ pub(crate) fn open_checkpointer(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Opens a connection that only reads.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
+    connection.execute_batch("PRAGMA cache_size = -2048; PRAGMA query_only = ON;")?;
+    Ok(connection)
+}
+
+/// Whether the database has the form that this program reads.
+pub(crate) fn check_form(connection: &Connection) -> Result<(), OpenError> {
+    match connection.query_row("PRAGMA user_version", [], |row| row.get(0))? {
+        FORM => Ok(()),
+        found if found < FORM => Err(OpenError::Older { found, known: FORM }),
+        found => Err(OpenError::Newer { found, known: FORM }),
+    }
+}
+
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
@@ -102,12 +118,9 @@ pub(crate) struct Readers {
 
 impl Readers {
     pub(crate) fn open(path: &Path, count: usize) -> Result<Self, OpenError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let mut idle = Vec::new();
         for _ in 0..count.max(1) {
-            let connection = open(path, flags)?;
-            connection.execute_batch("PRAGMA cache_size = -2048; PRAGMA query_only = ON;")?;
-            idle.push(connection);
+            idle.push(open_reader(path)?);
         }
         Ok(Self { idle: Mutex::new(idle), returned: Condvar::new() })
     }

@@ -11,6 +11,7 @@ mod conditions;
 mod duplicates;
 mod idempotency;
 mod jobs;
+mod ledger;
 mod limits;
 mod log;
 mod model;
@@ -71,6 +72,13 @@ macro_rules! contract {
                     deleting_a_subscription_stops_its_jobs
                     the_first_entry_from_a_time_on_is_found
                     an_account_whose_only_work_is_a_job_has_work
+                }
+                ledger {
+                    skipped_entries_that_touch_are_one_range_if_their_reason_is_the_same
+                    the_ledger_tells_which_revision_judged_what
+                    the_ledger_stays_when_the_subscription_goes
+                    a_reader_beside_the_server_sees_what_the_server_does
+                    an_asked_start_is_kept_for_the_first_time_that_it_is_on
                 }
                 limits {
                     an_account_over_its_share_is_refused_alone

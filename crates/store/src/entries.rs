@@ -128,19 +128,22 @@ impl Store {
         .await
     }
 
+    /// The sequence of the first entry that the log still has; the next one to come when it has none.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn log_beginning(&self, account: AccountId) -> Result<Sequence, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| Ok(beginning(connection, no)?)).await
+    }
+
     /// The last sequence of an account's log.
     ///
     /// # Errors
     /// [`Error`] when the database fails.
     pub async fn entry_last_sequence(&self, account: AccountId) -> Result<Sequence, Error> {
         let no = self.account_no(account).await?;
-        self.read(move |connection| {
-            let last: i64 = connection
-                .prepare_cached("SELECT last_sequence FROM account WHERE no = ?1")?
-                .query_row([no], |row| row.get(0))?;
-            Ok(Sequence(last.cast_unsigned()))
-        })
-        .await
+        self.read(move |connection| Ok(last_sequence(connection, no)?)).await
     }
 }
 
@@ -229,6 +232,25 @@ fn append_one(
 /// with a range, which costs more than the look-up.
 pub(crate) const PLACES_OF_KEY: &str = "SELECT place FROM entry_id WHERE key = ?1";
 
+/// The sequence of the first entry that the log still has; the next one to come when it has none.
+pub(crate) fn beginning(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
+    let first: Option<i64> = connection
+        .prepare_cached("SELECT place FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT 1")?
+        .query_row((place(no, Sequence(0)), place(no, SEQUENCE_MAX)), |row| row.get(0))
+        .optional()?;
+    match first {
+        Some(first) => Ok(sequence_of(first)),
+        None => Ok(last_sequence(connection, no)?.next()),
+    }
+}
+
+fn last_sequence(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
+    let last: i64 = connection
+        .prepare_cached("SELECT last_sequence FROM account WHERE no = ?1")?
+        .query_row([no], |row| row.get(0))?;
+    Ok(Sequence(last.cast_unsigned()))
+}
+
 fn find(connection: &Connection, account: AccountId, no: i64, id: &EntryId) -> Result<Option<Entry>, Error> {
     let mut places = connection.prepare_cached(PLACES_OF_KEY)?;
     let mut places = places.query([id_key(no, id)])?;
@@ -245,7 +267,7 @@ fn find(connection: &Connection, account: AccountId, no: i64, id: &EntryId) -> R
     Ok(None)
 }
 
-fn read_page(
+pub(crate) fn read_page(
     connection: &Connection,
     account: AccountId,
     no: i64,
@@ -275,10 +297,9 @@ fn entry_of_row(account: AccountId, row: &Row<'_>) -> Result<Entry, rusqlite::Er
     let place: i64 = row.get(0)?;
     let id: String = row.get(2)?;
     let bytes = row.get_ref(3)?.as_blob()?;
-    let sequence = Sequence((place & SEQUENCE_MAX.0.cast_signed()).cast_unsigned());
     let id = EntryId::parse(&id)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error)))?;
-    Ok(Entry::new(account, sequence, id, Timestamp::from_millis(row.get(1)?), bytes.into()))
+    Ok(Entry::new(account, sequence_of(place), id, Timestamp::from_millis(row.get(1)?), bytes.into()))
 }
 
 /// The answer to an earlier request with this key, unless it is too old. `drafts` are the entries
@@ -347,6 +368,10 @@ fn remember(
 }
 
 pub(crate) const SEQUENCE_MAX: Sequence = Sequence((1 << SEQUENCE_BITS) - 1);
+
+pub(crate) fn sequence_of(place: i64) -> Sequence {
+    Sequence((place & SEQUENCE_MAX.0.cast_signed()).cast_unsigned())
+}
 
 pub(crate) fn place(no: i64, sequence: Sequence) -> i64 {
     // A caller may ask for entries after any number; it must not reach into another account.

@@ -41,6 +41,14 @@ pub enum OpenError {
         /// The newest form this program knows.
         known: i64,
     },
+    /// The database was never used, or was written by an older version of the program.
+    #[error("the database has form {found}, this program reads form {known}: start the server once")]
+    Older {
+        /// The form of the file.
+        found: i64,
+        /// The form that this program reads.
+        known: i64,
+    },
     /// Any other failure of SQLite while opening.
     #[error("the database cannot be prepared")]
     Prepare(#[from] rusqlite::Error),

@@ -13,10 +13,13 @@ mod entries;
 mod error;
 mod jobs;
 mod keyring;
+mod ledger;
+mod ledger_reader;
 mod meta;
 mod progress;
 mod receipts;
 mod retention;
+mod skipped;
 mod subscriptions;
 mod tokens;
 mod writer;
@@ -43,8 +46,11 @@ pub use jobs::{
     Work,
 };
 pub use keyring::Keyring;
+pub use ledger::{Ledger, LedgerTotals, Revision};
+pub use ledger_reader::{LedgerReader, LogPage};
 pub use progress::{Counts, DeadLetter, JournalWrite, LetterFate, Progress};
 pub use retention::{EntriesDropped, EntryDrop, HeldUp};
+pub use skipped::{EXPIRED, SkippedRange};
 pub use subscriptions::{NewSubscription, Subscription, SubscriptionCount, SubscriptionEdit};
 pub use tokens::{NewToken, Token};
 pub use writer::{Committed, CommittedEntries, StoreFigures, SyncState};

@@ -3,7 +3,9 @@
 use domain::{AccountId, EntryDraft, EntryId, Sequence, SubscriptionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{AttemptsWrite, Error, JobWrites, Store, attempts, dead_letters, entries, jobs, writer::Group};
+use crate::{
+    AttemptsWrite, Error, JobWrites, SkippedRange, Store, attempts, dead_letters, entries, jobs, skipped, writer::Group,
+};
 
 /// How far one subscription is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub struct Progress {
     pub detail: String,
 }
 
-/// The counts of the ledger. Filtered entries are the rest.
+/// The counts of the ledger. Entries that were filtered at once are the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Accepted by the destination.
@@ -28,6 +30,9 @@ pub struct Counts {
     pub skipped: u64,
     /// Refused for good.
     pub dead: u64,
+    /// Wanted by the policy that judged them first, and filtered later: there was nothing to
+    /// send for them, or a newer policy does not want them.
+    pub filtered_after_match: u64,
 }
 
 /// What one flush of the journal writes for one account, in one transaction.
@@ -45,8 +50,26 @@ pub struct JournalWrite {
     pub jobs: JobWrites,
     /// Attempts that ended since the last flush.
     pub attempts: Vec<AttemptsWrite>,
+    /// Entries passed over since the last flush, of which no copy is kept.
+    pub skipped: Vec<(SubscriptionId, SkippedRange)>,
     /// Entries of the server's own that tell of it.
     pub told: Vec<EntryDraft>,
+}
+
+impl JournalWrite {
+    /// Writes where the caught-up subscriptions of the account stand, and nothing else yet.
+    pub fn of(account: AccountId, matched: Sequence) -> Self {
+        Self {
+            account,
+            matched,
+            progress: Vec::new(),
+            dead: Vec::new(),
+            jobs: JobWrites::default(),
+            attempts: Vec::new(),
+            skipped: Vec::new(),
+            told: Vec::new(),
+        }
+    }
 }
 
 /// Why a copy of an entry is kept.
@@ -111,14 +134,22 @@ impl Store {
     }
 }
 
-/// Gives a subscription that was just switched on for the first time its progress.
-pub(crate) fn begin(connection: &Connection, no: i64, id: SubscriptionId, start: Sequence) -> Result<(), Error> {
+/// Gives a subscription that was just switched on for the first time its progress. What it was
+/// to begin with and the log has no more is passed over.
+pub(crate) fn begin(group: &Group<'_>, no: i64, id: SubscriptionId, start: Sequence) -> Result<(), Error> {
+    let connection = group.connection;
+    let frontier = start.max(entries::beginning(connection, no)?.previous());
     connection
         .prepare_cached(
-            "INSERT INTO progress (subscription, account, frontier, unsettled_from, delivered, skipped, dead, detail)
-             VALUES (?1, ?2, ?3, ?3 + 1, 0, 0, 0, '')",
+            "INSERT INTO progress (subscription, account, frontier, unsettled_from, delivered, skipped, dead,
+                                   filtered_after_match, detail)
+             VALUES (?1, ?2, ?3, ?3 + 1, 0, ?4, 0, 0, '')",
         )?
-        .execute((id.as_bytes(), no, start.0.cast_signed()))?;
+        .execute((id.as_bytes(), no, frontier.0.cast_signed(), (frontier.0 - start.0).cast_signed()))?;
+    if frontier > start {
+        let (reason, skipped_at) = (skipped::EXPIRED.to_owned(), group.now());
+        skipped::add(connection, id, SkippedRange { first: start.next(), last: frontier, reason, skipped_at })?;
+    }
     Ok(())
 }
 
@@ -141,7 +172,8 @@ pub(crate) fn matched(connection: &Connection, no: i64) -> Result<Sequence, rusq
 pub(crate) fn read(connection: &Connection, id: SubscriptionId) -> Result<Option<Progress>, rusqlite::Error> {
     connection
         .prepare_cached(
-            "SELECT frontier, unsettled_from, delivered, skipped, dead, detail FROM progress WHERE subscription = ?1",
+            "SELECT frontier, unsettled_from, delivered, skipped, dead, filtered_after_match, detail
+             FROM progress WHERE subscription = ?1",
         )?
         .query_row([id.as_bytes()], |row| {
             Ok(Progress {
@@ -151,14 +183,15 @@ pub(crate) fn read(connection: &Connection, id: SubscriptionId) -> Result<Option
                     delivered: row.get::<_, i64>(2)?.cast_unsigned(),
                     skipped: row.get::<_, i64>(3)?.cast_unsigned(),
                     dead: row.get::<_, i64>(4)?.cast_unsigned(),
+                    filtered_after_match: row.get::<_, i64>(5)?.cast_unsigned(),
                 },
-                detail: row.get(5)?,
+                detail: row.get(6)?,
             })
         })
         .optional()
 }
 
-fn write_one(group: &mut Group<'_>, no: i64, write: JournalWrite) -> Result<(), Error> {
+pub(crate) fn write_one(group: &mut Group<'_>, no: i64, write: JournalWrite) -> Result<(), Error> {
     write_progress(group.connection, no, &write, group.now())?;
     for told in write.told {
         entries::append_system(group, write.account, no, told)?;
@@ -176,6 +209,9 @@ fn write_progress(connection: &Connection, no: i64, write: &JournalWrite, now: T
     for letter in &write.dead {
         dead_letters::put(connection, letter)?;
     }
+    for (id, range) in &write.skipped {
+        skipped::add(connection, *id, range.clone())?;
+    }
     jobs::write(connection, no, &write.jobs, now)?;
     attempts::write(connection, no, &write.attempts)
 }
@@ -184,8 +220,9 @@ fn write_progress(connection: &Connection, no: i64, write: &JournalWrite, now: T
 pub(crate) fn put(connection: &Connection, no: i64, id: SubscriptionId, progress: &Progress) -> Result<(), Error> {
     connection
         .prepare_cached(
-            "UPDATE progress SET frontier = ?2, unsettled_from = ?3, delivered = ?4, skipped = ?5, dead = ?6, detail = ?7
-             WHERE subscription = ?1 AND account = ?8",
+            "UPDATE progress SET frontier = ?2, unsettled_from = ?3, delivered = ?4, skipped = ?5, dead = ?6,
+                                 filtered_after_match = ?7, detail = ?8
+             WHERE subscription = ?1 AND account = ?9",
         )?
         .execute((
             id.as_bytes(),
@@ -194,6 +231,7 @@ pub(crate) fn put(connection: &Connection, no: i64, id: SubscriptionId, progress
             progress.counts.delivered.cast_signed(),
             progress.counts.skipped.cast_signed(),
             progress.counts.dead.cast_signed(),
+            progress.counts.filtered_after_match.cast_signed(),
             &progress.detail,
             no,
         ))?;

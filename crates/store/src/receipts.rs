@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
     Error, Store,
-    entries::{SEQUENCE_MAX, place},
+    entries::{SEQUENCE_MAX, place, sequence_of},
 };
 
 impl Store {
@@ -46,8 +46,7 @@ fn first_from(
         )?
         .query_row((place(no, from), place(no, SEQUENCE_MAX)), |row| {
             let place: i64 = row.get(0)?;
-            let sequence = Sequence((place & SEQUENCE_MAX.0.cast_signed()).cast_unsigned());
-            Ok((sequence, Timestamp::from_millis(row.get(1)?)))
+            Ok((sequence_of(place), Timestamp::from_millis(row.get(1)?)))
         })
         .optional()
 }

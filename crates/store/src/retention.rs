@@ -3,12 +3,12 @@
 //! A step never takes an entry that some subscription has not settled. Whoever gives such an
 //! entry up settles it first. Sequences are never given again: the end of the log stands.
 
-use domain::{AccountId, EntryDraft, EntryId, Sequence, SubscriptionId, Timestamp};
+use domain::{AccountId, EntryId, Sequence, SubscriptionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
-    Error, Progress, Store,
-    entries::{self, SEQUENCE_BITS, SEQUENCE_MAX, id_key, place},
+    Error, JournalWrite, Progress, Store,
+    entries::{SEQUENCE_BITS, SEQUENCE_MAX, id_key, place},
     progress,
     writer::Group,
 };
@@ -50,15 +50,6 @@ pub struct HeldUp {
 }
 
 impl Store {
-    /// The sequence of the first entry that the log still has; the next one to come when it has none.
-    ///
-    /// # Errors
-    /// [`Error`] when the database fails.
-    pub async fn log_beginning(&self, account: AccountId) -> Result<Sequence, Error> {
-        let no = self.account_no(account).await?;
-        self.read(move |connection| Ok(beginning(connection, no)?)).await
-    }
-
     /// The accounts whose first entry was received before `before`.
     ///
     /// # Errors
@@ -94,47 +85,25 @@ impl Store {
         self.shared.writer.run(move |group| drop_step(group.connection, no, step)).await
     }
 
-    /// Replaces the progress of a subscription that nobody delivers for, and tells of it in the
-    /// same transaction.
+    /// Writes the progress of a subscription that nobody delivers for, with what tells of it.
     ///
     /// # Errors
     /// [`Error::Conflict`] when its progress is not `expected` any more.
     pub async fn progress_replace(
         &self,
-        account: AccountId,
         id: SubscriptionId,
         expected: Progress,
-        replaced: Progress,
-        told: EntryDraft,
+        write: JournalWrite,
     ) -> Result<(), Error> {
-        let no = self.account_no(account).await?;
+        let no = self.account_no(write.account).await?;
         let work = move |group: &mut Group<'_>| {
             if progress::read(group.connection, id)? != Some(expected) {
                 return Err(Error::Conflict);
             }
-            progress::put(group.connection, no, id, &replaced)?;
-            entries::append_system(group, account, no, told).map(drop)
+            progress::write_one(group, no, write)
         };
         self.shared.writer.run(work).await
     }
-}
-
-fn beginning(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
-    let first: Option<i64> = connection
-        .prepare_cached("SELECT place FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT 1")?
-        .query_row((place(no, Sequence(0)), place(no, SEQUENCE_MAX)), |row| row.get(0))
-        .optional()?;
-    match first {
-        Some(first) => Ok(sequence_of(first)),
-        None => Ok(last_sequence(connection, no)?.next()),
-    }
-}
-
-fn last_sequence(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
-    let last: i64 = connection
-        .prepare_cached("SELECT last_sequence FROM account WHERE no = ?1")?
-        .query_row([no], |row| row.get(0))?;
-    Ok(Sequence(last.cast_unsigned()))
 }
 
 /// Accounts after the number `after`, and where the next page begins.
@@ -228,8 +197,4 @@ fn first_unsettled(connection: &Connection, no: i64) -> Result<Option<Sequence>,
         .query_row([no], |row| row.get(0))?;
     let shared = if has_caught_up { Some(progress::matched(connection, no)?.next()) } else { None };
     Ok([own.map(|first| Sequence(first.cast_unsigned())), shared].into_iter().flatten().min())
-}
-
-fn sequence_of(place: i64) -> Sequence {
-    Sequence((place & SEQUENCE_MAX.0.cast_signed()).cast_unsigned())
 }

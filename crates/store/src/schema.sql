@@ -67,7 +67,8 @@ CREATE TABLE token (
 ) STRICT, WITHOUT ROWID;
 
 -- `start` is the sequence before the first one that the subscription judges; NULL until
--- it is first switched on. `deleted_at` freezes the row: its ledger outlives it.
+-- it is first switched on. `asked_start` is where it then starts, if that was asked for.
+-- `deleted_at` freezes the row: its ledger outlives it.
 CREATE TABLE subscription (
     id          BLOB PRIMARY KEY,
     account     INTEGER NOT NULL REFERENCES account (no),
@@ -80,6 +81,7 @@ CREATE TABLE subscription (
     extra       TEXT NOT NULL,
     revision    INTEGER NOT NULL,
     start       INTEGER,
+    asked_start INTEGER,
     created_at  INTEGER NOT NULL,
     updated_at  INTEGER NOT NULL,
     deleted_at  INTEGER
@@ -101,19 +103,33 @@ CREATE TABLE revision (
 -- How far a subscription is. `frontier` NULL: caught up, it stands where its account's
 -- `matched` stands. `unsettled_from` is the first entry without a fate; NULL: caught up. `detail`
 -- is the delivery engine's own text: what is unsettled below the frontier, holds, health, the
--- last failures. `attempts` is the number of its newest attempt.
+-- last failures. `attempts` is the number of its newest attempt. `filtered_after_match` counts
+-- entries that the policy wanted when they were first judged and that were filtered later;
+-- filtered at once is the rest.
 CREATE TABLE progress (
-    subscription   BLOB PRIMARY KEY,
-    account        INTEGER NOT NULL,
-    frontier       INTEGER,
-    unsettled_from INTEGER,
-    delivered      INTEGER NOT NULL,
-    skipped        INTEGER NOT NULL,
-    dead           INTEGER NOT NULL,
-    detail         TEXT NOT NULL,
-    attempts       INTEGER NOT NULL DEFAULT 0
+    subscription         BLOB PRIMARY KEY,
+    account              INTEGER NOT NULL,
+    frontier             INTEGER,
+    unsettled_from       INTEGER,
+    delivered            INTEGER NOT NULL,
+    skipped              INTEGER NOT NULL,
+    dead                 INTEGER NOT NULL,
+    filtered_after_match INTEGER NOT NULL,
+    detail               TEXT NOT NULL,
+    attempts             INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX progress_unsettled ON progress (account, unsettled_from);
+
+-- Entries that were passed over, as runs of sequences that do not touch or have other reasons.
+-- Those of which a copy is kept stand in `dead_letter`.
+CREATE TABLE skipped (
+    subscription BLOB NOT NULL,
+    first        INTEGER NOT NULL,
+    last         INTEGER NOT NULL,
+    reason       TEXT NOT NULL,
+    skipped_at   INTEGER NOT NULL,
+    PRIMARY KEY (subscription, first)
+) STRICT, WITHOUT ROWID;
 
 -- Copies of entries that were settled and not delivered: `fate` is 'dead', refused for good, or
 -- 'skipped', passed over as the manifest says. `job`: the redelivery that has claimed it.

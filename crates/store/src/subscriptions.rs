@@ -16,6 +16,9 @@ pub struct NewSubscription {
     pub integration: String,
     /// What a change can change.
     pub edit: SubscriptionEdit,
+    /// The sequence before the first one that it is to judge; `None`: it starts just before the
+    /// entry that records its creation or, if that comes later, its first switch-on.
+    pub start: Option<Sequence>,
 }
 
 /// What a change of a subscription stores: always all of it.
@@ -73,7 +76,7 @@ const COLUMNS: &str = "s.id, a.id, s.integration, s.name, s.is_on, s.tags, s.sta
 impl Store {
     /// Stores a subscription and, in the same transaction, the entry that records it.
     ///
-    /// When it is on, it starts just before that entry.
+    /// When it is on, it starts where that was asked for, or just before that entry.
     ///
     /// # Errors
     /// [`Error`] when the database fails.
@@ -83,14 +86,14 @@ impl Store {
             .writer
             .run(move |group| {
                 let recorded = entries::append_system(group, new.account, no, record)?;
-                let start = new.edit.on.then(|| recorded.previous());
+                let start = new.edit.on.then(|| new.start.unwrap_or(recorded.previous()));
                 let now = group.now();
                 insert(group.connection, no, &new, start, now)?;
                 if let Some(start) = start {
-                    progress::begin(group.connection, no, new.id, start)?;
+                    progress::begin(group, no, new.id, start)?;
                 }
                 write_revision(group.connection, new.id, 1, &new.edit, now)?;
-                let NewSubscription { id, account, integration, edit } = new;
+                let NewSubscription { id, account, integration, edit, .. } = new;
                 Ok(Subscription { id, account, integration, edit, revision: 1, start, created_at: now })
             })
             .await
@@ -184,9 +187,10 @@ impl Store {
                 }
                 let recorded = entries::append_system(group, account, no, record)?;
                 progress::detach(group.connection, no, id)?;
-                let start = stored.start.or_else(|| edit.on.then(|| recorded.previous()));
+                let asked = asked_start(group.connection, id)?;
+                let start = stored.start.or_else(|| edit.on.then(|| asked.unwrap_or(recorded.previous())));
                 if let (None, Some(start)) = (stored.start, start) {
-                    progress::begin(group.connection, no, id, start)?;
+                    progress::begin(group, no, id, start)?;
                 }
                 let now = group.now();
                 update(group.connection, id, revision + 1, &edit, start, now)?;
@@ -252,8 +256,8 @@ fn insert(
     connection
         .prepare_cached(
             "INSERT INTO subscription (id, account, integration, name, is_on, tags, statements, config, extra,
-                                       revision, start, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?11)",
+                                       revision, start, asked_start, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?12)",
         )?
         .execute((
             id.as_bytes(),
@@ -266,9 +270,18 @@ fn insert(
             &edit.config,
             &edit.extra,
             start.map(|start| start.0.cast_signed()),
+            new.start.map(|start| start.0.cast_signed()),
             now.as_millis(),
         ))?;
     Ok(())
+}
+
+/// Where a subscription is to start when it is first on, if that was asked for.
+fn asked_start(connection: &Connection, id: SubscriptionId) -> Result<Option<Sequence>, rusqlite::Error> {
+    let asked: Option<i64> = connection
+        .prepare_cached("SELECT asked_start FROM subscription WHERE id = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0))?;
+    Ok(asked.map(|start| Sequence(start.cast_unsigned())))
 }
 
 fn update(

@@ -6,6 +6,7 @@ mod deliveries;
 mod envelope;
 mod ingest;
 mod integration_health;
+mod ledger;
 mod metrics;
 mod records;
 mod replays;

@@ -89,6 +89,25 @@ struct WaitDetail {
     text: String,
 }
 
+/// First and last of each run of unsettled entries, in order, of a stored detail.
+///
+/// # Errors
+/// When it cannot be what a courier wrote.
+pub(crate) fn holes_of(detail: &str) -> Result<Vec<(u64, u64)>, String> {
+    let holes = match detail {
+        "" => Vec::new(),
+        text => serde_json::from_str::<Detail>(text).map_err(|error| error.to_string())?.holes,
+    };
+    let mut before = 0;
+    for (first, last) in &holes {
+        if *first <= before || last < first {
+            return Err(format!("the run of unsettled entries {first} to {last} cannot be"));
+        }
+        before = *last;
+    }
+    Ok(holes)
+}
+
 impl Courier {
     /// What is to be written down. `is_caught_up`: it stands where its account stands.
     pub fn progress(&self, is_caught_up: bool) -> Progress {

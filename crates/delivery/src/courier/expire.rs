@@ -1,6 +1,7 @@
 //! Giving up what is too old: the log is about to lose it, or has lost it.
 
-use domain::Sequence;
+use domain::{Sequence, Timestamp};
+use store::EXPIRED;
 
 use super::Courier;
 
@@ -17,29 +18,28 @@ pub struct Expired {
 
 impl Courier {
     /// Settles an unread entry that the log has no more.
-    pub fn expire(&mut self, sequence: Sequence) {
+    pub fn expire(&mut self, sequence: Sequence, now: Timestamp) {
         if self.live.remove_unread(sequence) {
-            self.counts.skipped += 1;
+            self.skip(sequence, sequence, EXPIRED, now);
         }
     }
 
     /// Passes over what comes after the frontier up to `end`, which the log has no more: it
     /// counts as skipped.
-    pub fn miss_to(&mut self, end: Sequence) {
-        self.counts.skipped += end.0.saturating_sub(self.frontier.0);
-        self.frontier = self.frontier.max(end);
+    pub fn miss_to(&mut self, end: Sequence, now: Timestamp) {
+        if end > self.frontier {
+            self.skip(self.frontier.next(), end, EXPIRED, now);
+            self.frontier = end;
+        }
     }
 
     /// Gives up everything without a fate up to `end`, judged or not: it counts as skipped. What
     /// is in flight ends first, and so does what comes after it.
-    pub fn expire_to(&mut self, end: Sequence) -> Option<Expired> {
+    pub fn expire_to(&mut self, end: Sequence, now: Timestamp) -> Option<Expired> {
         let end = self.live.first_in_flight().map_or(end, |first| end.min(first.previous()));
         let first = self.position().next();
-        let unjudged = end.0.saturating_sub(self.frontier.0);
-        self.miss_to(end);
-        let (judged, last) = self.live.give_up_to(end);
-        self.counts.skipped += judged;
-        let last = if unjudged > 0 { Some(end) } else { last };
-        last.map(|last| Expired { first, last, count: judged + unjudged })
+        let last = if end > self.frontier { Some(end) } else { self.live.last_up_to(end) };
+        let count = self.skip_to(end, EXPIRED, now);
+        last.map(|last| Expired { first, last, count })
     }
 }

@@ -112,6 +112,22 @@ impl Queue {
         is_unread
     }
 
+    /// Lets go of what is not in flight up to `last`; in order, which those were.
+    pub(super) fn remove_waiting_to(&mut self, last: Sequence) -> Vec<Sequence> {
+        let waits = |(_, hole): &(&Sequence, &Hole)| hole.phase != Phase::InFlight;
+        let removed: Vec<_> = self.holes.range(..=last).filter(waits).map(|(sequence, _)| *sequence).collect();
+        for sequence in &removed {
+            let Some(mut hole) = self.holes.remove(sequence) else { continue };
+            self.unread_count -= usize::from(hole.phase == Phase::Unread);
+            self.ready.remove(sequence);
+            if let Some(due) = hole.due {
+                self.waiting.remove(&(due.at, *sequence));
+            }
+            self.loaded_bytes -= hole.take_bytes();
+        }
+        removed
+    }
+
     /// Lets go of an entry that was in flight and has its fate now.
     pub(super) fn remove_settled(&mut self, entry: &Entry) -> Option<Hole> {
         let hole = self.holes.remove(&entry.sequence)?;
@@ -123,22 +139,9 @@ impl Queue {
         self.holes().find(|(_, hole)| hole.phase == Phase::InFlight).map(|(sequence, _)| sequence)
     }
 
-    /// Lets go of everything up to `end`, of which nothing is in flight; says how many there
-    /// were, and which was the last.
-    pub(super) fn give_up_to(&mut self, end: Sequence) -> (u64, Option<Sequence>) {
-        let after = self.holes.split_off(&end.next());
-        let given_up = std::mem::replace(&mut self.holes, after);
-        for (sequence, hole) in &given_up {
-            self.ready.remove(sequence);
-            if let Some(due) = hole.due {
-                self.waiting.remove(&(due.at, *sequence));
-            }
-            match &hole.entry {
-                Some(entry) => self.loaded_bytes -= entry.bytes.len(),
-                None => self.unread_count -= 1,
-            }
-        }
-        (given_up.len() as u64, given_up.keys().next_back().copied())
+    /// The last entry up to `end`.
+    pub(super) fn last_up_to(&self, end: Sequence) -> Option<Sequence> {
+        self.holes.range(..=end).next_back().map(|(last, _)| *last)
     }
 
     /// Forgets the bytes of what is not in flight.

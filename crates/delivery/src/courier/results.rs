@@ -180,7 +180,10 @@ impl Courier {
                 self.record.last_success = Some(now.wall);
                 None
             }
-            Fate::Filtered => None,
+            Fate::Filtered => {
+                self.counts.filtered_after_match += 1;
+                None
+            }
             Fate::Skipped(reason) => {
                 self.counts.skipped += 1;
                 Some(Died { entry: Arc::clone(entry), reason, fate: LetterFate::Skipped })

@@ -427,8 +427,8 @@ fn unread_entries_are_judged_again_and_missing_ones_are_skipped() {
     assert!(scene.takes_nothing());
     scene.courier.read(&entry(1), false);
     scene.courier.read(&entry(2), true);
-    scene.courier.expire(Sequence(2));
-    scene.courier.expire(Sequence(3));
+    scene.courier.expire(Sequence(2), Timestamp::default());
+    scene.courier.expire(Sequence(3), Timestamp::default());
     assert_eq!((scene.position(), scene.courier.progress(false).counts.skipped), (1, 1));
     assert_eq!(scene.drain(BATCH), [1]);
     assert_eq!((scene.position(), scene.courier.unsettled()), (3, 1));

@@ -89,7 +89,7 @@ impl Inner {
         let run = holes.iter().zip(first.0..).take_while(|(hole, expected)| hole.0 == *expected).count();
         let account = self.account(lane.account).await?;
         let page = self.page(&account, first.previous(), run).await?;
-        lane.read_holes(spec, &holes[..run], &page);
+        lane.read_holes(spec, &holes[..run], &page, self.clock.now());
         self.journal.note_lane(&account, lane, 0);
         Ok(Join::Stale)
     }
@@ -105,7 +105,7 @@ impl Inner {
         let joined = account.join(lane, frontier);
         if let Join::Behind(matched) = joined {
             let page = self.page(&account, frontier, PAGE_ENTRIES).await?;
-            lane.read_page(spec, frontier, matched, &page);
+            lane.read_page(spec, frontier, matched, &page, self.clock.now());
         }
         self.journal.note_lane(&account, lane, 0);
         Ok(joined)

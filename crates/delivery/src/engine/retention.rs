@@ -10,7 +10,7 @@ use std::{
 };
 
 use domain::{AccountId, Sequence, SubscriptionId, Timestamp};
-use store::{EntryDrop, HeldUp, Subscription};
+use store::{EntryDrop, HeldUp, JournalWrite, Subscription};
 
 use super::{Engine, Inner, conditions::Watched};
 use crate::{
@@ -122,7 +122,7 @@ impl Inner {
 
     fn give_up_at_hand(self: &Arc<Self>, account: &Arc<Account>, id: SubscriptionId, end: Sequence) {
         let Some(lane) = account.lock().lanes.get(&id).map(Arc::clone) else { return };
-        let told = account.give_up(&lane, end, |spec, expired| {
+        let told = account.give_up(&lane, end, self.time(), |spec, expired| {
             let (integration, name) = (spec.integration.key().to_owned(), spec.name.clone());
             Subject { id, integration, name }.expired(expired, self.days_held(), self.time())
         });
@@ -150,9 +150,15 @@ impl Inner {
                 return Ok(());
             }
         };
-        let Some(expired) = courier.expire_to(end) else { return Ok(()) };
+        let Some(expired) = courier.expire_to(end, self.time()) else { return Ok(()) };
         let told = subject_of(&subscription).expired(expired, self.days_held(), self.time());
-        match self.store.progress_replace(account.id, id, stored, courier.progress(false), told).await {
+        let write = JournalWrite {
+            progress: vec![(id, courier.progress(false))],
+            skipped: courier.take_skipped().into_iter().map(|range| (id, range)).collect(),
+            told: vec![told],
+            ..JournalWrite::of(account.id, Sequence(0))
+        };
+        match self.store.progress_replace(id, stored, write).await {
             Ok(()) => log_expired(id, expired.count),
             // It has just been changed; there will be another time.
             Err(store::Error::Conflict) => {}

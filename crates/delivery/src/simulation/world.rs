@@ -1,6 +1,7 @@
 //! The log, the database, the process, and what happens to them.
 
 mod jobs;
+mod ledger;
 mod process;
 mod retention;
 
@@ -16,6 +17,7 @@ use policy::Policy;
 use serde_json::json;
 use store::{Counts, Job, JobState, JournalWrite, LetterFate, Progress};
 
+use self::ledger::{Kept, statements};
 use super::{Random, destination::Destination};
 use crate::{
     account::Account,
@@ -44,6 +46,7 @@ struct Row {
     letters: BTreeMap<u64, (LetterFate, Option<JobId>)>,
     /// Attempts that are written down.
     attempts: u64,
+    kept: Kept,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,10 +166,13 @@ impl World {
             91..94 => self.edit()?,
             94..95 => self.crash()?,
             97..99 => self.make_job(),
-            99..100 if self.random.one_in(2) => self.stop_job(),
+            99..100 => match self.random.below(8) {
+                0 | 1 => self.skip_to_now()?,
+                2 | 3 => self.give_up()?,
+                4 | 5 => self.drop_old(),
+                _ => self.stop_job(),
+            },
             95..96 if self.rows.len() < 5 => self.subscribe(),
-            99..100 if self.random.one_in(2) => self.give_up()?,
-            99..100 => self.drop_old(),
             96..97 => {
                 self.wall_ahead += i64::try_from(self.random.below(20_000_000)).unwrap() - 10_000_000;
                 self.wall_jumped = true;
@@ -223,8 +229,13 @@ impl World {
             }
             let newest: HashMap<u64, Fate> = side.fates.iter().copied().collect();
             let count = |fate| newest.values().filter(|other| **other == fate).count() as u64;
-            let skipped = count(Fate::Skipped) + count(Fate::Expired);
-            let expected = Counts { delivered: count(Fate::Delivered), skipped, dead: count(Fate::Dead) };
+            let expected = Counts {
+                delivered: count(Fate::Delivered),
+                skipped: count(Fate::Skipped) + count(Fate::Expired),
+                dead: count(Fate::Dead),
+                // What the check of the ledger holds.
+                filtered_after_match: row.progress.counts.filtered_after_match,
+            };
             if row.progress.counts != expected {
                 return Err(format!("{id} counts {:?} and had {expected:?}", row.progress.counts));
             }
@@ -239,7 +250,10 @@ impl World {
 
     fn check_rows(&mut self) -> Result<(), String> {
         let ids: Vec<_> = self.rows.keys().copied().collect();
-        ids.into_iter().try_for_each(|id| self.check_row(id))
+        ids.into_iter().try_for_each(|id| {
+            self.check_row(id)?;
+            self.check_ledger(id)
+        })
     }
 
     /// What the database says holds whenever the process might die.
@@ -272,17 +286,11 @@ impl World {
     }
 
     fn spec(&self, revision: u64, wanted: u64) -> Spec {
-        let resources: Vec<_> =
-            (0..3).filter(|rest| wanted & (1 << rest) != 0).map(|rest| format!("proj/p{rest}")).collect();
-        let statements = match resources.is_empty() {
-            true => json!([]),
-            false => json!([{ "effect": "allow", "resources": resources, "actions": ["*"] }]),
-        };
         Spec {
             counters: Arc::default(),
             revision,
             name: String::new(),
-            policy: Arc::new(Policy::parse(&statements).expect("is a policy")),
+            policy: Arc::new(Policy::parse(&statements(wanted)).expect("is a policy")),
             integration: Arc::clone(&self.integration),
             config: Vec::new(),
             batch: self.limits,
@@ -342,6 +350,7 @@ impl World {
             checked: start,
             letters: BTreeMap::new(),
             attempts: 0,
+            kept: Kept::first(start),
         };
         self.rows.insert(id, row);
         let destination = Destination::new(&mut self.random);
@@ -389,6 +398,7 @@ impl World {
         let row = self.rows.get_mut(&id).expect("is there");
         (row.revision, row.is_on, row.wanted) = (row.revision + 1, is_on, wanted);
         row.progress.frontier.get_or_insert(Sequence(self.matched));
+        row.kept.revise(is_on, wanted, &row.progress);
         let unwanted = &mut self.sides.get_mut(&id).expect("is there").unwanted;
         (0..3).for_each(|rest| unwanted[rest] |= is_on && wanted & (1 << rest) == 0);
         let revision = row.revision;
@@ -460,7 +470,6 @@ impl World {
             }
         }
         for (id, progress) in write.progress {
-            let given_up = self.given_up(id, fates[&id].0);
             let row = self.rows.get_mut(&id).expect("is there");
             let letters = write.dead.iter().filter(|letter| letter.subscription == id);
             row.letters.extend(letters.map(|letter| (letter.sequence.0, (letter.fate, None))));
@@ -468,8 +477,8 @@ impl World {
                 row.letters.remove(&sequence.0);
             }
             let letters = |fate| row.letters.values().filter(|(other, _)| *other == fate).count() as u64;
-            // What was given up is kept by nobody.
-            let letters = (letters(LetterFate::Dead), letters(LetterFate::Skipped) + given_up);
+            row.kept.written(id, &write.skipped);
+            let letters = (letters(LetterFate::Dead), letters(LetterFate::Skipped) + row.kept.skipped_count());
             let counts = (progress.counts.dead, progress.counts.skipped);
             if letters != counts {
                 return Err(format!("{id} counts {counts:?} dead and skipped and has {letters:?} letters"));

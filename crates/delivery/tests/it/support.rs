@@ -178,7 +178,7 @@ impl Process {
     pub async fn subscribe(&self, integration: &str, resource: &str, url: &str) -> Subscription {
         let id = self.store.subscription_id();
         let edit = self.edit(id, true, resource, &config(url, "first-token"));
-        let new = NewSubscription { id, account: self.account, integration: integration.to_owned(), edit };
+        let new = NewSubscription { id, account: self.account, integration: integration.to_owned(), edit, start: None };
         let made = self.store.subscription_create(new, record()).await.unwrap();
         self.engine.reload(self.account, id).await.unwrap();
         made

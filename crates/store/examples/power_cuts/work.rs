@@ -133,8 +133,7 @@ async fn journal(
     };
     let dead: Vec<_> = dies.then_some(letter).into_iter().collect();
     let (matched, jobs) = (Sequence(0), JobWrites::default());
-    let progress = vec![(id, progress)];
-    let write = JournalWrite { account, matched, progress, dead, jobs, attempts: Vec::new(), told: Vec::new() };
+    let write = JournalWrite { progress: vec![(id, progress)], dead, jobs, ..JournalWrite::of(account, matched) };
     store.journal_write(vec![write]).await?;
     say(&format!("journaled {id} {}", last.0))?;
     if dies {
@@ -174,7 +173,8 @@ async fn edit(store: &Store, tenant: &mut Tenant, random: &mut Random) -> Result
                 extra: "{}".to_owned(),
             };
             let id = store.subscription_id();
-            let new = NewSubscription { id, account: tenant.account, integration: "splunk".to_owned(), edit };
+            let new =
+                NewSubscription { id, account: tenant.account, integration: "splunk".to_owned(), edit, start: None };
             let made = store.subscription_create(new, record("made")).await?;
             say(&format!("subscribed {} {id}", tenant.name))?;
             tenant.subscriptions.push(made);

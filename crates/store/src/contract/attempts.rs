@@ -3,7 +3,7 @@ use std::time::Duration;
 use domain::{AccountId, Sequence, SubscriptionId, Timestamp};
 
 use super::bench::{Bench, START, record};
-use crate::{AttemptLimits, AttemptsWrite, JobWrites, JournalWrite};
+use crate::{AttemptLimits, AttemptsWrite, JournalWrite};
 
 /// Keeps everything.
 const ALL: AttemptLimits = AttemptLimits { ended_before: Timestamp::from_millis(i64::MIN), kept_max: u64::MAX };
@@ -13,15 +13,7 @@ fn attempts(subscription: SubscriptionId, count: u64, dropped: u64, text: &str) 
 }
 
 async fn write(bench: &Bench, account: AccountId, attempts: Vec<AttemptsWrite>) {
-    let write = JournalWrite {
-        account,
-        matched: Sequence(0),
-        progress: Vec::new(),
-        dead: Vec::new(),
-        jobs: JobWrites::default(),
-        attempts,
-        told: Vec::new(),
-    };
+    let write = JournalWrite { attempts, ..JournalWrite::of(account, Sequence(0)) };
     bench.store.journal_write(vec![write]).await.expect("is written");
 }
 

@@ -12,8 +12,8 @@ use domain::{AccountId, Clock, Entry, EntryDraft, EntryId, Sequence, Subscriptio
 use serde_json::json;
 
 use crate::{
-    Append, AppendError, Appended, Counts, Idempotency, JobWrites, JournalWrite, NewSubscription, OpenError, Progress,
-    Store, StoreOptions, SubscriptionEdit,
+    Append, AppendError, Appended, Counts, Idempotency, JournalWrite, NewSubscription, OpenError, Progress, Store,
+    StoreOptions, SubscriptionEdit,
 };
 
 /// What the fake clock shows at first.
@@ -113,7 +113,7 @@ impl Bench {
 
     pub(crate) fn new_subscription(&self, account: AccountId, integration: &str, on: bool) -> NewSubscription {
         let id = self.store.subscription_id();
-        NewSubscription { id, account, integration: integration.to_owned(), edit: edit("first", on) }
+        NewSubscription { id, account, integration: integration.to_owned(), edit: edit("first", on), start: None }
     }
 
     pub(crate) async fn progress(&self, id: SubscriptionId) -> Option<Progress> {
@@ -125,18 +125,10 @@ impl Bench {
         let progress = Progress {
             frontier: frontier.map(Sequence),
             unsettled_from: frontier.map(|frontier| Sequence(frontier + 1)),
-            counts: Counts { delivered: matched, skipped: 1, dead: 2 },
+            counts: Counts { delivered: matched, skipped: 1, dead: 2, filtered_after_match: 4 },
             detail: format!("{{\"at\":{matched}}}"),
         };
-        let write = JournalWrite {
-            account,
-            matched: Sequence(matched),
-            progress: vec![(id, progress)],
-            dead: Vec::new(),
-            jobs: JobWrites::default(),
-            attempts: Vec::new(),
-            told: Vec::new(),
-        };
+        let write = JournalWrite { progress: vec![(id, progress)], ..JournalWrite::of(account, Sequence(matched)) };
         self.store.journal_write(vec![write]).await.expect("is written");
     }
 }

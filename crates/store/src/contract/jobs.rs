@@ -19,15 +19,7 @@ fn letter(subscription: SubscriptionId, sequence: u64, fate: LetterFate) -> Dead
 }
 
 async fn write(bench: &Bench, account: AccountId, dead: Vec<DeadLetter>, jobs: JobWrites) {
-    let write = JournalWrite {
-        account,
-        matched: Sequence(9),
-        progress: Vec::new(),
-        dead,
-        jobs,
-        attempts: Vec::new(),
-        told: Vec::new(),
-    };
+    let write = JournalWrite { dead, jobs, ..JournalWrite::of(account, Sequence(9)) };
     bench.store.journal_write(vec![write]).await.expect("is written");
 }
 

@@ -11,7 +11,7 @@ use proptest::{
 };
 
 use super::bench::{Bench, START, draft, edit, nameless, options, places, record};
-use crate::{AccountWork, AppendError, Appended, Counts, Error, JobWrites, JournalWrite, Progress, Subscription};
+use crate::{AccountWork, AppendError, Appended, Counts, Error, JournalWrite, Progress, Subscription};
 
 const ACCOUNTS: usize = 2;
 const INTEGRATIONS: [&str; 2] = ["x", "y"];
@@ -269,17 +269,12 @@ impl Pair {
         let progress = Progress {
             frontier: frontier.map(Sequence),
             unsettled_from: frontier.map(|frontier| Sequence(frontier + 1)),
-            counts: Counts { delivered, skipped: 1, dead: 2 },
+            counts: Counts { delivered, skipped: 1, dead: 2, filtered_after_match: 4 },
             detail: format!("detail {delivered}"),
         };
         let write = JournalWrite {
-            account: account.id,
-            matched: Sequence(matched),
             progress: vec![(picked.stored.id, progress.clone())],
-            dead: Vec::new(),
-            jobs: JobWrites::default(),
-            attempts: Vec::new(),
-            told: Vec::new(),
+            ..JournalWrite::of(account.id, Sequence(matched))
         };
         store.journal_write(vec![write]).await.expect("is written");
         account.matched = account.matched.max(matched);

@@ -1,7 +1,7 @@
 use domain::{AccountId, Sequence, SubscriptionId, Timestamp};
 
 use super::bench::{Bench, edit, entry_id, nameless, record};
-use crate::{Counts, DeadLetter, JobWrites, JournalWrite, LetterFate, Progress, Subscription};
+use crate::{Counts, DeadLetter, JournalWrite, LetterFate, Progress, Subscription};
 
 async fn append(bench: &Bench, account: AccountId, count: usize) {
     let drafts = (0..count).map(|_| nameless("{}")).collect();
@@ -81,18 +81,11 @@ pub(super) async fn the_journal_is_read_back(bench: Bench) {
     let progress = Progress {
         frontier: Some(Sequence(1)),
         unsettled_from: Some(Sequence(2)),
-        counts: Counts { delivered: 1, skipped: 2, dead: 3 },
+        counts: Counts { delivered: 1, skipped: 2, dead: 3, filtered_after_match: 4 },
         detail: "{\"hold\":null}".to_owned(),
     };
-    let write = JournalWrite {
-        account,
-        matched: Sequence(1),
-        progress: vec![(subscription.id, progress.clone())],
-        dead: Vec::new(),
-        jobs: JobWrites::default(),
-        attempts: Vec::new(),
-        told: Vec::new(),
-    };
+    let write =
+        JournalWrite { progress: vec![(subscription.id, progress.clone())], ..JournalWrite::of(account, Sequence(1)) };
     bench.store.journal_write(vec![write]).await.expect("is written");
     assert_eq!(bench.progress(subscription.id).await, Some(progress));
     assert_eq!(bench.store.account_matched(account).await.expect("is read"), Sequence(1));
@@ -103,15 +96,7 @@ pub(super) async fn the_journal_is_read_back(bench: Bench) {
 pub(super) async fn the_matched_position_never_moves_back(bench: Bench) {
     let account = bench.account("a").await;
     for (write, stands) in [(5, 5), (3, 5), (6, 6)] {
-        let write = JournalWrite {
-            account,
-            matched: Sequence(write),
-            progress: Vec::new(),
-            dead: Vec::new(),
-            jobs: JobWrites::default(),
-            attempts: Vec::new(),
-            told: Vec::new(),
-        };
+        let write = JournalWrite::of(account, Sequence(write));
         bench.store.journal_write(vec![write]).await.expect("is written");
         assert_eq!(bench.store.account_matched(account).await.expect("is read"), Sequence(stands));
     }
@@ -140,15 +125,7 @@ pub(super) async fn dead_letters_are_listed_newest_first(bench: Bench) {
         died_at: Timestamp::from_millis(7),
         bytes: vec![0, 255],
     };
-    let write = |dead| JournalWrite {
-        account,
-        matched: Sequence(3),
-        progress: Vec::new(),
-        dead,
-        jobs: JobWrites::default(),
-        attempts: Vec::new(),
-        told: Vec::new(),
-    };
+    let write = |dead| JournalWrite { dead, ..JournalWrite::of(account, Sequence(3)) };
     let first = vec![letter(subscription.id, 2, "a"), letter(subscription.id, 1, "b"), letter(beside.id, 2, "c")];
     let second = vec![letter(subscription.id, 3, "d"), letter(subscription.id, 1, "told again")];
     bench.store.journal_write(vec![write(first), write(second)]).await.expect("is written");
@@ -186,15 +163,7 @@ pub(super) async fn a_dead_letter_tells_when_its_entry_came(bench: Bench) {
         bytes: Vec::new(),
     };
     let dead = vec![letter(last), letter(last.next())];
-    let write = JournalWrite {
-        account,
-        matched: last,
-        progress: Vec::new(),
-        dead,
-        jobs: JobWrites::default(),
-        attempts: Vec::new(),
-        told: Vec::new(),
-    };
+    let write = JournalWrite { dead, ..JournalWrite::of(account, last) };
     bench.store.journal_write(vec![write]).await.expect("is written");
     let page = bench.store.dead_letter_page(subscription.id, None, None, 9, usize::MAX).await.expect("is read");
     let times: Vec<_> = page.letters.iter().map(|stored| stored.received_at).collect();

@@ -3,7 +3,7 @@ use std::time::Duration;
 use domain::{MasterKey, Sequence, Timestamp};
 
 use super::bench::{Bench, START, draft, edit, nameless, options, places, record};
-use crate::{AppendError, DeadLetter, Error, JobWrites, JournalWrite, LetterFate, NewToken, SyncState};
+use crate::{AppendError, DeadLetter, Error, JournalWrite, LetterFate, NewToken, SyncState};
 
 pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
     let key = MasterKey::from_bytes([1; 32]);
@@ -22,15 +22,7 @@ pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
         died_at: START,
         bytes: vec![1],
     };
-    let write = JournalWrite {
-        account,
-        matched: Sequence(3),
-        progress: Vec::new(),
-        dead: vec![letter.clone()],
-        jobs: JobWrites::default(),
-        attempts: Vec::new(),
-        told: Vec::new(),
-    };
+    let write = JournalWrite { dead: vec![letter.clone()], ..JournalWrite::of(account, Sequence(3)) };
     bench.store.journal_write(vec![write]).await.expect("is written");
     let token = NewToken {
         id: bench.store.token_id(),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use domain::{AccountId, Sequence, Timestamp};
 
 use super::bench::{Bench, START, draft, entry_id, nameless, places, record};
-use crate::{EntriesDropped, EntryDrop, Error, JobWrites, JournalWrite, Progress};
+use crate::{EntriesDropped, EntryDrop, Error, JournalWrite, Progress};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -139,10 +139,15 @@ pub(super) async fn progress_is_replaced_only_where_it_is_as_expected(bench: Ben
     let replaced = Progress { unsettled_from: Some(Sequence(9)), detail: "new".to_owned(), ..stored.clone() };
     let stale = Progress { detail: "old".to_owned(), ..stored.clone() };
     let before = bench.last(account).await;
-    let refused = bench.store.progress_replace(account, id, stale, replaced.clone(), record("told")).await;
+    let write = || JournalWrite {
+        progress: vec![(id, replaced.clone())],
+        told: vec![record("told")],
+        ..JournalWrite::of(account, Sequence(0))
+    };
+    let refused = bench.store.progress_replace(id, stale, write()).await;
     assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
     assert_eq!((bench.progress(id).await.as_ref(), bench.last(account).await), (Some(&stored), before));
-    bench.store.progress_replace(account, id, stored, replaced.clone(), record("told")).await.expect("is replaced");
+    bench.store.progress_replace(id, stored, write()).await.expect("is replaced");
     assert_eq!((bench.progress(id).await, bench.last(account).await), (Some(replaced), before + 1));
 }
 
@@ -153,15 +158,7 @@ pub(super) async fn the_journal_tells_in_its_own_transaction(bench: Bench) {
         taken.id = Some(entry_id("same"));
         taken
     };
-    let write = |matched, told| JournalWrite {
-        account,
-        matched: Sequence(matched),
-        progress: Vec::new(),
-        dead: Vec::new(),
-        jobs: JobWrites::default(),
-        attempts: Vec::new(),
-        told,
-    };
+    let write = |matched, told| JournalWrite { told, ..JournalWrite::of(account, Sequence(matched)) };
     bench.store.journal_write(vec![write(1, vec![taken(), record("another")])]).await.expect("is written");
     assert_eq!(bench.last(account).await, 2);
     let refused = bench.store.journal_write(vec![write(2, vec![taken()])]).await;

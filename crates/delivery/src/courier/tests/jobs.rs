@@ -116,7 +116,7 @@ fn a_redelivered_letter_becomes_delivered_and_a_refused_one_stays_dead() {
     let load = scene.take_job().expect("it flows");
     let died = scene.end(&load, &refused());
     assert_eq!((died.len(), died[0].entry.sequence, died[0].fate), (1, Sequence(2), LetterFate::Dead));
-    assert_eq!(scene.courier.counts(), Counts { delivered: 41, skipped: 0, dead: 8 });
+    assert_eq!(scene.courier.counts(), Counts { delivered: 41, dead: 8, ..Counts::default() });
     let news = scene.courier.take_job_news();
     assert_eq!((news.delivered.clone(), news.retry.len()), (vec![Sequence(1)], 0));
     scene.courier.give_back_job_news(news);
@@ -138,9 +138,9 @@ fn a_failing_job_holds_the_subscription_and_waits_with_it() {
     let probe = scene.take(SINGLE);
     assert_eq!((probe.is_probe, sequences(&probe)), (true, vec![41]));
     scene.end(&probe, &wrong());
-    scene.courier.expire(Sequence(41));
+    scene.courier.expire(Sequence(41), super::Timestamp::default());
     scene.courier.unload();
-    scene.courier.expire(Sequence(41));
+    scene.courier.expire(Sequence(41), super::Timestamp::default());
     scene.journal();
     scene.pass(3_600);
     scene.read_job(JobKind::Replay);

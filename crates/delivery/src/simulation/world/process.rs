@@ -166,8 +166,10 @@ impl World {
         let at = usize::try_from(self.random.below(self.readers.len() as u64)).unwrap();
         let Reader { lane, spec, read } = self.readers.swap_remove(at);
         match read {
-            Read::Holes(holes, page) => lane.read_holes(&spec, &holes, &page),
-            Read::Page(frontier, matched, page) => lane.read_page(&spec, frontier, matched, &page),
+            Read::Holes(holes, page) => lane.read_holes(&spec, &holes, &page, self.clocks().wall),
+            Read::Page(frontier, matched, page) => {
+                lane.read_page(&spec, frontier, matched, &page, self.clocks().wall);
+            }
             Read::Job(id, asked, page) => {
                 lane.read_job(&spec, id, &asked, &page);
                 lane.lock().job_reading = false;

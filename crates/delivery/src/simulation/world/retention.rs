@@ -33,12 +33,6 @@ impl World {
         self.beginning += self.random.below(span + 1);
     }
 
-    /// How many entries the first `fates` fates of a subscription have given up.
-    pub(super) fn given_up(&self, id: SubscriptionId, fates: usize) -> u64 {
-        let fates = &self.sides[&id].fates[..fates];
-        fates.iter().filter(|(_, fate)| *fate == Fate::Expired).count() as u64
-    }
-
     fn give_up_at_hand(&mut self, lane: &Arc<Lane>, end: Sequence) -> Result<(), String> {
         let before = {
             let state = self.account.lock();
@@ -49,7 +43,7 @@ impl World {
             unsettled(&lane_state.courier, end)
         };
         let tell = |_: &_, _| EntryDraft { id: None, bytes: Vec::new().into() };
-        let expired = self.account.give_up(lane, end, tell);
+        let expired = self.account.give_up(lane, end, self.clocks().wall, tell);
         let state = lane.lock();
         let given_up: Vec<_> =
             before.into_iter().filter(|sequence| !unsettled(&state.courier, end).contains(sequence)).collect();
@@ -62,8 +56,9 @@ impl World {
         let row = self.rows.get_mut(&id).expect("is there");
         let mut courier = Courier::restore(&row.progress, matched, row.revision, PACING, clocks)?;
         let given_up = unsettled(&courier, end);
-        let Some(expired) = courier.expire_to(end) else { return Ok(()) };
+        let Some(expired) = courier.expire_to(end, clocks.wall) else { return Ok(()) };
         row.progress = courier.progress(false);
+        row.kept.skipped.extend(courier.take_skipped());
         row.fates += given_up.len();
         self.note_given_up(id, &given_up, expired.count)
     }
@@ -82,7 +77,7 @@ impl World {
 }
 
 /// What has no fate up to `end`.
-fn unsettled(courier: &Courier, end: Sequence) -> Vec<u64> {
+pub(super) fn unsettled(courier: &Courier, end: Sequence) -> Vec<u64> {
     let after = courier.position().0 + 1;
     (after..=end.0).filter(|sequence| *sequence > courier.frontier().0 || courier.holds(Sequence(*sequence))).collect()
 }

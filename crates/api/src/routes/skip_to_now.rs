@@ -1,0 +1,19 @@
+//! `POST /api/v2/integrations/{key}/{id}/skip-to-now`
+
+use std::sync::Arc;
+
+use app::Caller;
+use axum::{Extension, Json, extract::State};
+use serde_json::{Value, json};
+
+use super::KeyAndId;
+use crate::{Shared, problem::Problem};
+
+pub(crate) async fn handle(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    KeyAndId(key, id): KeyAndId,
+) -> Result<Json<Value>, Problem> {
+    let skipped = shared.app.subscription_skip_to_now(&caller, &key, &id).await?;
+    Ok(Json(json!({ "skipped": skipped })))
+}

@@ -1,0 +1,48 @@
+//! Looking at the ledger of a subscription.
+
+use delivery::ledger::Sum;
+use domain::Sequence;
+
+use super::{not_found, parse_id};
+use crate::{Action, App, Caller, Error, access::subscription_resource};
+
+/// Which part of the ledger's lists is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerAsked {
+    /// The lists begin after this sequence.
+    pub after: Sequence,
+    /// The most items of each list.
+    pub limit: usize,
+}
+
+impl LedgerAsked {
+    /// The largest limit that is given.
+    pub const LIMIT_MAX: usize = 1_000;
+}
+
+/// The ledger of a subscription, and what it adds up to.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// What is kept.
+    pub kept: store::Ledger,
+    /// What that adds up to; `None` until the subscription is first on.
+    pub sum: Option<Sum>,
+}
+
+impl App {
+    /// The ledger of a subscription as it is written down, also of one that was deleted.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::NotFound`] for an id that there never was, or one of another
+    /// integration; or what the store says.
+    pub async fn ledger_get(&self, caller: &Caller, key: &str, id: &str, asked: LedgerAsked) -> Result<Ledger, Error> {
+        caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
+        let limit = asked.limit.min(LedgerAsked::LIMIT_MAX);
+        let kept = self.store.ledger_get(caller.account, parse_id(id)?, asked.after, limit).await.map_err(not_found)?;
+        if kept.integration != key {
+            return Err(Error::NotFound("subscription"));
+        }
+        let sum = Sum::of(&kept).map_err(Error::internal)?;
+        Ok(Ledger { kept, sum })
+    }
+}
