@@ -66,7 +66,9 @@ async fn run(
     for round in 0..rounds {
         let tasks: Vec<_> = (0..requests)
             .map(|request| {
-                let id = format!("entry-{:08}", first + round * requests + request);
+                // The last requests of a run that was killed may be stored in any order, so its
+                // highest sequence says nothing about which of its ids are taken.
+                let id = format!("entry-{first:08}-{:08}", round * requests + request);
                 tokio::spawn(append(store.clone(), account, id, plant == Some("early")))
             })
             .collect();
