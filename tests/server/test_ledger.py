@@ -73,8 +73,8 @@ def test_ledgers_are_right_beside_a_running_server_and_without_one(server, settl
     ("DELETE FROM skipped", "skipped: expected 0"),
     ("UPDATE revision SET statements = '[]' WHERE revision = 1", "delivered: expected 4, found 10"),
     ("DELETE FROM revision WHERE revision = 2", "revisions: expected 3, found 2"),
-    ("INSERT INTO dead_letter (subscription, sequence, entry_id, reason, died_at, bytes) "
-     "SELECT subscription, 3, 'x', '', 0, x'' FROM progress", "dead letters with another content than the log"),
+    ("INSERT INTO dead_letter (subscription, sequence, fate, entry_id, reason, died_at, bytes) "
+     "SELECT subscription, 3, 'dead', 'x', '', 0, x'' FROM progress", "dead letters with another content than the log"),
     ("DELETE FROM entry WHERE place % 1024 = 5", "entries that the log lacks"),
 ])
 def test_what_was_changed_behind_its_back_is_told(server, settled, spoil, told):
