@@ -14,6 +14,7 @@ use delivery::{
     ConditionLimits, Engine, EngineSettings,
     client::{AddressGuard, Client, ClientSettings, ConnectTo},
     decide::Schedule,
+    destination::Destinations,
 };
 use domain::{Clock, Entry, MasterKey, Sequence, Timestamp};
 use integrations::Catalogue;
@@ -138,6 +139,7 @@ impl Server {
             attempts_kept_max: 100_000,
             conditions: ConditionLimits::default(),
             retention: Duration::from_secs(400 * 24 * 3_600),
+            destinations: Destinations::default(),
         };
         let engine = Engine::new(
             store.clone(),

@@ -183,9 +183,13 @@ impl Client {
         let request = self.build(request)?;
         let answer = self.exchange(request, profile, body_bytes_max).await;
         let took = self.clock.monotonic().saturating_sub(started);
+        Ok(Answer { took, ..answer? })
+    }
+
+    /// Counts a request that has ended, of whatever kind of destination.
+    pub(crate) fn note_ended(&self, took: Duration) {
         self.ended.count.fetch_add(1, Ordering::Relaxed);
         self.ended.took_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        Ok(Answer { took, ..answer? })
     }
 
     /// How many requests have ended, with an answer or without one, and how long they took.

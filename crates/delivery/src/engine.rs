@@ -39,6 +39,7 @@ use crate::{
     condition::ConditionLimits,
     courier::{Courier, Load, Now},
     decide::{Jitter, Schedule},
+    destination::Destinations,
     journal::Journal,
     lane::{Lane, Mode, Spec},
     matcher,
@@ -74,6 +75,8 @@ pub struct EngineSettings {
     pub conditions: ConditionLimits,
     /// How long entries are kept, by the time of their receipt.
     pub retention: Duration,
+    /// The kinds of destinations that can be delivered to.
+    pub destinations: Destinations,
 }
 
 /// How the engine fares as a whole.

@@ -10,6 +10,7 @@ pub mod client;
 pub mod condition;
 pub mod courier;
 pub mod decide;
+pub mod destination;
 mod engine;
 mod journal;
 mod lane;

@@ -3,15 +3,14 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{AccountId, Entry, Keys, SealContext, Secret, SubscriptionId, Timestamp, error_chain};
-use integrations::{
-    HttpRequest, Integration, Item, Moment, Nothing, RenderError, RenderedItem, Reply, ReplyReading, redact,
-};
+use integrations::{Integration, Item, Moment, Nothing, RenderError, RenderedItem, redact};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use crate::{
-    client::{Answer, Peer, Profile, SendError, is_public},
+    client::{Peer, is_public},
     courier::{Results, Sent},
+    destination::{Answered, Destination, Destinations, Request, To},
     lane::Spec,
     outcome::{Outcome, Reason},
     status::Failure,
@@ -53,7 +52,7 @@ impl OpenConfig {
 /// A request, and what it says of each entry that it was made from.
 pub(crate) struct Prepared {
     /// `None` when no entry has anything to send.
-    pub(crate) request: Option<HttpRequest>,
+    pub(crate) request: Option<Box<dyn Request>>,
     /// One for each entry that is part of this attempt: a place in the request, or its fate
     /// without one.
     pub(crate) entries: Vec<Result<(), Outcome>>,
@@ -61,45 +60,54 @@ pub(crate) struct Prepared {
     pub(crate) stamp: Option<Timestamp>,
 }
 
+impl Prepared {
+    /// The same fate for all of them.
+    fn none(outcome: &Outcome, entries: usize) -> Self {
+        Self { request: None, entries: vec![Err(outcome.clone()); entries], stamp: None }
+    }
+}
+
 /// Renders `entries`; those that no longer fit into one request are left out at the end.
 pub(crate) fn prepare(
-    integration: &Integration,
-    config: &Map<String, Value>,
+    destinations: &Destinations,
+    to: &To<'_>,
     entries: &[Arc<Entry>],
     base_url: &str,
     moment: Moment,
 ) -> Prepared {
-    let limits = integration.batch(config);
+    let destination = match destinations.of(to.integration.kind()) {
+        Ok(destination) => destination,
+        Err(outcome) => return Prepared::none(&outcome, entries.len()),
+    };
+    let limits = to.integration.batch(to.config);
+    // What lies outside of the age window is sent by redeliveries alone.
+    let items_max = if moment.sends_late && destination.redelivers_alone() { 1 } else { usize::MAX };
     let mut places = Vec::with_capacity(entries.len());
+    let mut placed: Vec<Arc<Entry>> = Vec::new();
     let mut items: Vec<RenderedItem> = Vec::new();
     let mut bytes = 0;
     for entry in entries {
-        match integration.render_item(config, entry, base_url, moment) {
-            Ok(Item::Body(item)) => {
-                let fits = items.is_empty() || bytes + item.body.len() <= limits.bytes_max;
-                if !fits {
+        match render(destination, to, entry, base_url, moment) {
+            Ok(item) => {
+                let fits = bytes + item.body.len() <= limits.bytes_max && items.len() < items_max;
+                if !items.is_empty() && !fits {
                     break;
                 }
                 bytes += item.body.len();
                 items.push(item);
+                placed.push(Arc::clone(entry));
                 places.push(Ok(()));
             }
-            Ok(Item::Nothing(Nothing::Late)) => {
-                let text = "the event is older than the destination takes";
-                places.push(Err(Outcome::Skipped(Reason::new("too_old", text))));
-            }
-            Ok(Item::Nothing(Nothing::NoTemplate | Nothing::EmptyBody)) => places.push(Err(Outcome::Nothing)),
-            Err(error) => places.push(Err(unrenderable(&error))),
+            Err(outcome) => places.push(Err(outcome)),
         }
     }
     let stamp = items.iter().map(|item| item.stamp).max();
     let mut prepared = Prepared { request: None, entries: places, stamp };
     if !items.is_empty() {
-        match integration.request(config, &items) {
+        match destination.request(to, &placed, items) {
             Ok(request) => prepared.request = Some(request),
-            Err(error) => {
+            Err(outcome) => {
                 // Each entry was rendered; what fails here would fail with any of them.
-                let outcome = Outcome::Misconfigured(Reason::new("unrenderable", error_chain(&error)));
                 for place in prepared.entries.iter_mut().filter(|place| place.is_ok()) {
                     *place = Err(outcome.clone());
                 }
@@ -107,6 +115,47 @@ pub(crate) fn prepare(
         }
     }
     prepared
+}
+
+fn render(
+    destination: &dyn Destination,
+    to: &To<'_>,
+    entry: &Entry,
+    base_url: &str,
+    moment: Moment,
+) -> Result<RenderedItem, Outcome> {
+    let item = to.integration.render_item(to.config, entry, base_url, moment).map_err(|error| unrenderable(&error))?;
+    let mut item = body(item)?;
+    destination.encode(to, entry, &mut item)?;
+    Ok(item)
+}
+
+/// The item, or the outcome of an entry for which there is none.
+fn body(item: Item) -> Result<RenderedItem, Outcome> {
+    match item {
+        Item::Body(item) => Ok(item),
+        Item::Nothing(Nothing::Late) => {
+            Err(Outcome::Skipped(Reason::new("too_old", "the event is older than the destination takes")))
+        }
+        Item::Nothing(Nothing::NoTemplate | Nothing::EmptyBody) => Err(Outcome::Nothing),
+    }
+}
+
+/// Makes the test message of an account's subscription, and says what time it gives.
+pub(crate) fn prepare_test(
+    destinations: &Destinations,
+    to: &To<'_>,
+    account: AccountId,
+    base_url: &str,
+    moment: Moment,
+) -> Result<(Box<dyn Request>, Timestamp), Outcome> {
+    let destination = destinations.of(to.integration.kind())?;
+    let item = to.integration.validation_item(to.config, account, base_url, moment);
+    let mut item = body(item.map_err(|error| unrenderable(&error))?)?;
+    let sample = to.integration.sample_entry(account, moment.now);
+    destination.encode(to, &sample, &mut item)?;
+    let stamp = item.stamp;
+    Ok((destination.request(to, &[Arc::new(sample)], vec![item])?, stamp))
 }
 
 pub(crate) fn unrenderable(error: &RenderError) -> Outcome {
@@ -125,11 +174,6 @@ pub(crate) fn origin(url: &str) -> String {
     let origin = &url[..path.unwrap_or(url.len())];
     // What stands before an at sign is a key, and no part of the host.
     origin.rsplit('@').next().unwrap_or(origin).to_ascii_lowercase()
-}
-
-/// Which connections a request may use.
-pub(crate) fn profile(request: &HttpRequest, is_default_account: bool) -> Profile {
-    Profile { private_ranges: is_default_account, verify_tls: request.verify_tls }
 }
 
 /// What came of an attempt, for its entries, and what is kept of a failure.
@@ -172,44 +216,24 @@ impl Shown {
     }
 }
 
-/// Reads what came back, and tells it apart for the entries of the attempt.
+/// Tells what came back apart for the entries of the attempt, and keeps of it what may be shown.
 pub(crate) fn read(
     integration: &Integration,
     secrets: &[Secret],
-    answered: Result<Answer, SendError>,
+    answered: Answered,
     places: Vec<Result<(), Outcome>>,
     now: Timestamp,
 ) -> Read {
     let items = places.iter().filter(|place| place.is_ok()).count();
-    let (mut status_code, mut response_body, mut peer) = (None, None, None);
-    let mut first_invalid = None;
-    let reading = match answered {
-        Err(error) => Err(Outcome::from(error)),
-        Ok(answer) => {
-            status_code = Some(answer.status);
-            let shown = Shown::of(integration, answer.peer);
-            peer = answer.peer.filter(|_| shown.peer);
-            if shown.body {
-                response_body = Some(redact(&answer.body, secrets, Failure::BODY_BYTES_MAX));
-            }
-            let Answer { status, headers, body, truncated, .. } = &answer;
-            let reply = Reply { status: *status, headers, body, truncated: *truncated };
-            let reading = integration.read_reply(items, &reply, now);
-            first_invalid = integration.first_invalid(&reply).filter(|_| items > 1);
-            Ok(reading)
-        }
-    };
-    let sent = match reading {
-        Err(outcome) => Sent::Whole(redacted(outcome, secrets)),
-        Ok(ReplyReading::Whole(verdict)) => Sent::Whole(redacted(Outcome::from(verdict), secrets)),
-        Ok(ReplyReading::Items(verdicts)) => {
-            Sent::Each(verdicts.into_iter().map(|verdict| redacted(Outcome::from(verdict), secrets)).collect())
-        }
-    };
-    let outcome = outcome_of(&sent);
-    let sent = match (sent, first_invalid) {
-        (Sent::Whole(outcome), Some(first)) => split_at_first_invalid(outcome, first, items),
-        (sent, _) => sent,
+    let Answered { outcome, items: each, status_code, body, peer, .. } = answered;
+    let shown = Shown::of(integration, peer);
+    let peer = peer.filter(|_| shown.peer);
+    let has_body = shown.body && status_code.is_some();
+    let response_body = has_body.then(|| redact(&body, secrets, Failure::BODY_BYTES_MAX));
+    let outcome = redacted(outcome, secrets);
+    let sent = match each {
+        None => Sent::Whole(outcome.clone()),
+        Some(each) => Sent::Each(each.into_iter().map(|outcome| redacted(outcome, secrets)).collect()),
     };
     let own = places.into_iter().map(|place| place.err().map(|outcome| redacted(outcome, secrets))).collect();
     let results = Results { own, sent };
@@ -217,36 +241,6 @@ pub(crate) fn read(
     let exchange = Exchange { outcome, status_code, response_body: body_of_failure, peer };
     let (failure, failed_entries) = failure(&results, items, status_code, response_body, now);
     Read { results, failure, failed_entries, exchange: Some(exchange) }
-}
-
-/// What came of the request as a whole.
-fn outcome_of(sent: &Sent) -> Outcome {
-    match sent {
-        Sent::Whole(outcome) => outcome.clone(),
-        Sent::Each(outcomes) => {
-            outcomes.iter().find(|outcome| **outcome != Outcome::Accepted).unwrap_or(&Outcome::Accepted).clone()
-        }
-    }
-}
-
-/// Tells the items of a failed request apart by the number of the first invalid one.
-///
-/// Those before it are stored. Whether the number counts from 0 or from 1 is disputed, so the
-/// one before it counts as a suspect, too. A refusal is then asked of each suspect alone; where
-/// the destination was only busy, all that it has not stored wait together.
-fn split_at_first_invalid(outcome: Outcome, first: usize, items: usize) -> Sent {
-    if first > items {
-        return Sent::Whole(outcome);
-    }
-    let stored = first.saturating_sub(1);
-    let rest = |item: usize| match &outcome {
-        Outcome::Refused(_) => Some(Outcome::Undecided { alone: item <= first }),
-        Outcome::Unavailable(_) | Outcome::Throttled { .. } => Some(outcome.clone()),
-        _ => None,
-    };
-    let each: Option<Vec<_>> =
-        (0..items).map(|item| if item < stored { Some(Outcome::Accepted) } else { rest(item) }).collect();
-    each.map_or(Sent::Whole(outcome), Sent::Each)
 }
 
 /// What came of an attempt that sent nothing.
@@ -322,10 +316,10 @@ impl Targets {
 
 #[cfg(test)]
 mod tests {
-    use integrations::{Catalogue, Reason};
+    use integrations::Catalogue;
 
-    use super::{Shown, split_at_first_invalid};
-    use crate::{client::Peer, courier::Sent, outcome::Outcome};
+    use super::Shown;
+    use crate::client::Peer;
 
     #[test]
     fn peers_are_shown_where_anybody_could_reach_them_or_no_config_chooses_them() {
@@ -344,29 +338,5 @@ mod tests {
             assert_eq!(shown(key, address), expected, "{key} {address}");
         }
         assert!(!Shown::of(catalogue.get("splunk").expect("is built in"), None).peer);
-    }
-
-    /// One letter an item: accepted, alone, together, waiting.
-    fn split(outcome: &Outcome, first: usize) -> String {
-        let Sent::Each(each) = split_at_first_invalid(outcome.clone(), first, 5) else { return "whole".to_owned() };
-        let letter = |outcome: &Outcome| match outcome {
-            Outcome::Accepted => 'a',
-            Outcome::Undecided { alone: true } => '1',
-            Outcome::Undecided { alone: false } => 't',
-            _ => 'w',
-        };
-        each.iter().map(letter).collect()
-    }
-
-    #[test]
-    fn what_stands_before_the_first_invalid_item_is_stored_whichever_way_it_is_counted() {
-        let reason = || Reason::new("refused", "no");
-        let refused = Outcome::Refused(reason());
-        for (first, expected) in [(0, "1tttt"), (1, "11ttt"), (2, "a11tt"), (4, "aaa11"), (5, "aaaa1"), (6, "whole")] {
-            assert_eq!(split(&refused, first), expected, "{first}");
-        }
-        assert_eq!(split(&Outcome::Unavailable(reason()), 3), "aawww");
-        assert_eq!(split(&Outcome::Throttled { retry_after: None, reason: reason() }, 3), "aawww");
-        assert_eq!(split(&Outcome::Misconfigured(reason()), 3), "whole");
     }
 }

@@ -8,7 +8,10 @@ use domain::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::variables::{VariableType, Variables};
+use crate::{
+    kind::Kind,
+    variables::{VariableType, Variables},
+};
 
 /// Place within the object and what is wrong there.
 pub(crate) type Flaw = (String, String);
@@ -16,6 +19,7 @@ pub(crate) type Flaw = (String, String);
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Extension {
+    pub(crate) destination: Kind,
     pub(crate) body: Option<BodyName>,
     pub(crate) reply: Vec<ReplyRule>,
     pub(crate) first_invalid: Option<String>,
@@ -277,6 +281,10 @@ impl Extension {
                 return Err((member.into(), "must name a form variable of type boolean".into()));
             }
         }
-        Ok(())
+        match &self.batch {
+            _ if self.destination == Kind::Http => Ok(()),
+            Some(batch) if batch.only_if.is_empty() => Ok(()),
+            _ => Err(("batch".into(), format!("is required without onlyIf for the destination {}", self.destination))),
+        }
     }
 }

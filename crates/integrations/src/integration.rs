@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     about::About,
     address::{HeaderTemplate, UrlTemplate},
-    batch::{self, BatchFormat, BatchLimits},
+    batch::{BatchFormat, BatchLimits},
     cut,
     extension::{AgeWindow, Extension, Pace},
     render::{
@@ -275,7 +275,7 @@ impl Integration {
     pub fn request(&self, config: &Map<String, Value>, items: &[RenderedItem]) -> Result<HttpRequest, RenderError> {
         let last = items.last().ok_or(RenderError::ItemCount { items: 0 })?;
         let values = self.variables.values(config);
-        let (line, mut body) = match (self.batch_format(&values), items, &last.line) {
+        let (line, body) = match (self.batch_format(&values), items, &last.line) {
             (Some(batch), ..) => {
                 let now = items.iter().map(|item| item.now).max().unwrap_or(last.now);
                 (self.line(config, json!({ "delivery": { "now": times(now) } }))?, batch.join(items))
@@ -285,12 +285,11 @@ impl Integration {
         };
         let RequestLine { url, mut headers } = line;
         headers.extend(self.signature(&values).and_then(|signature| signature.header(&values, &body)));
-        if self.extension.gzip_from_bytes.is_some_and(|from| body.len() >= from) {
-            body = batch::gzip(&body).map_err(RenderError::Compress)?;
+        let (body, is_packed) = self.packed(body).map_err(RenderError::Compress)?;
+        if is_packed {
             headers.push(("Content-Encoding".into(), "gzip".into()));
         }
-        let skip = self.extension.skip_verification.as_ref().and_then(|key| values.get(key));
-        Ok(HttpRequest { method: self.method, url, headers, body, verify_tls: skip != Some(&Value::Bool(true)) })
+        Ok(HttpRequest { method: self.method, url, headers, body, verify_tls: self.verifies_tls(config) })
     }
 
     fn render_with(

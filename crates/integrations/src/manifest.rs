@@ -13,6 +13,7 @@ use crate::{
     catalogue::Mistake,
     extension::{BodyName, Extension},
     integration::{Body, Integration, Signature},
+    kind::Kind,
     render::BodyTemplate,
     template::Template,
     variables::{FormVariable, Pattern, VariableType, Variables},
@@ -127,9 +128,14 @@ pub(crate) fn load(
     let host_is_fixed = hook.endpoint.as_ref().is_some_and(|endpoint| {
         address::host_is_fixed(&endpoint.url, &|name| variables.get(name).map(|variable| variable.kind))
     });
+    let kind = hook.auditcast.destination;
     let (url, headers, method, signature) = match hook.endpoint {
+        Some(_) if kind != Kind::Http => {
+            let reason = format!("is for HTTP requests, and the destination is {kind}");
+            return Err(Mistake::in_manifest(format!("{HOOK}.endpoint"), reason));
+        }
         Some(endpoint) => load_endpoint(endpoint, &variables)?,
-        None if undeliverable.is_some() => (None, Vec::new(), "POST", None),
+        None if undeliverable.is_some() || kind != Kind::Http => (None, Vec::new(), "POST", None),
         None => return Err(Mistake::in_manifest(format!("{HOOK}.endpoint"), "is required")),
     };
     let body = match hook.auditcast.body {

@@ -15,9 +15,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("integrations", &["domain"]),
     ("store", &["domain"]),
     ("delivery", &["domain", "store", "policy", "integrations"]),
+    ("destinations", &["domain", "integrations", "delivery"]),
     ("app", &["domain", "store", "policy", "integrations", "delivery"]),
     ("api", &["domain", "policy", "integrations", "app"]),
-    ("auditcast", &["domain", "store", "policy", "integrations", "delivery", "app", "api"]),
+    ("auditcast", &["domain", "store", "policy", "integrations", "delivery", "destinations", "app", "api"]),
     ("receiver", &[]),
     ("xtask", &[]),
 ];

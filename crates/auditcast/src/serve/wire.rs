@@ -62,6 +62,7 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
         attempts_kept_max: settings.delivery.attempts_kept_max,
         conditions: settings.delivery.conditions,
         retention: settings.entry_retention,
+        destinations: destinations::all(),
     };
     let keys: Arc<dyn Keys> = Arc::clone(&keyring) as Arc<dyn Keys>;
     let engine = Engine::new(store.clone(), Arc::clone(&catalogue), keys, client, Arc::clone(&clock), engine_settings);

@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use domain::Timestamp;
+use domain::{AccountId, Timestamp};
 use futures_util::FutureExt;
 use integrations::Moment;
 use store::DeadLetter;
@@ -11,6 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::{Inner, record};
 use crate::{
     courier::{Died, Load, Results, Sent},
+    destination::{Answered, Request, To, Way},
     lane::{Lane, Spec},
     outcome::{Outcome, Reason},
     send::{self, Exchange, OpenConfig, Read, Target},
@@ -54,15 +55,11 @@ impl Inner {
         };
         // The turn at a target can be long in coming; nobody waits for it with a permit.
         let mut target = self.reach_target(lane, spec, &open).await;
-        let prepare = |load: &Load, target: Option<&Target>| {
-            let moment = Moment { sends_late: load.redelivers(), ..self.moment(Some(lane), spec, target) };
-            send::prepare(&spec.integration, &open.config, &load.entries, &self.settings.public_url, moment)
-        };
         if spec.host.get().is_none()
-            && let Some(request) = prepare(load, target.as_deref()).request
+            && let Some(request) = self.prepare(lane, spec, &open, load, target.as_deref()).request
         {
             // Only a request tells where it leads; this one only serves to ask.
-            spec.host.get_or_init(|| send::origin(&request.url));
+            spec.host.get_or_init(|| send::origin(request.summary().url));
         }
         let is_proven = lane.lock().courier.is_proven();
         let _permit = self.permits.acquire(spec.host.get().map(String::as_str), is_proven).await;
@@ -75,6 +72,19 @@ impl Inner {
         self.send_once(lane, spec, &open, load, Some(&mut target)).await
     }
 
+    fn prepare(
+        &self,
+        lane: &Lane,
+        spec: &Spec,
+        open: &OpenConfig,
+        load: &Load,
+        target: Option<&Target>,
+    ) -> send::Prepared {
+        let moment = Moment { sends_late: load.redelivers(), ..self.moment(Some(lane), spec, target) };
+        let to = To { integration: &spec.integration, config: &open.config };
+        send::prepare(&self.settings.destinations, &to, &load.entries, &self.settings.public_url, moment)
+    }
+
     async fn send_once(
         &self,
         lane: &Lane,
@@ -84,8 +94,7 @@ impl Inner {
         target: Option<&mut Target>,
     ) -> Option<Attempted> {
         let integration = &spec.integration;
-        let moment = Moment { sends_late: load.redelivers(), ..self.moment(Some(lane), spec, target.as_deref()) };
-        let prepared = send::prepare(integration, &open.config, &load.entries, &self.settings.public_url, moment);
+        let prepared = self.prepare(lane, spec, open, load, target.as_deref());
         if !self.may_still_start(lane, spec, load, prepared.entries.len()) {
             return None;
         }
@@ -94,12 +103,8 @@ impl Inner {
             let read = send::unsent(prepared.entries, &open.secrets, self.clock.now());
             return Some(Attempted { read, entries, took: Duration::ZERO, stamp: None });
         };
-        let profile = send::profile(&request, self.settings.default_account == Some(lane.account));
-        let started = self.clock.monotonic();
-        let answered = self.client.send(request, profile, send::reply_bytes_max(entries)).await;
-        let took = self.clock.monotonic().saturating_sub(started);
-        // Without a whole answer nobody knows whether the destination has it.
-        let may_be_stored = answered.is_err();
+        let (answered, took) = self.send_to(request, lane.account).await;
+        let may_be_stored = answered.may_be_stored;
         let read = send::read(integration, &open.secrets, answered, prepared.entries, self.clock.now());
         if let Some(target) = target {
             let spacing = integration.pace().map(integrations::Pace::spacing).unwrap_or_default();
@@ -109,6 +114,16 @@ impl Inner {
             }
         }
         Some(Attempted { read, entries, took, stamp: prepared.stamp })
+    }
+
+    /// Sends a request; what came of it, and how long that took.
+    pub(super) async fn send_to(&self, request: Box<dyn Request>, account: AccountId) -> (Answered, Duration) {
+        let private_ranges = self.settings.default_account == Some(account);
+        let started = self.clock.monotonic();
+        let answered = request.send(Way { client: &self.client, private_ranges, clock: &*self.clock }).await;
+        let took = self.clock.monotonic().saturating_sub(started);
+        self.client.note_ended(took);
+        (answered, took)
     }
 
     fn unsent(&self, lane: &Lane, spec: &Spec, load: &mut Load, outcome: Outcome) -> Option<Attempted> {

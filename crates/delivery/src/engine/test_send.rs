@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{Secret, Timestamp};
-use integrations::{HttpRequest, Item, redact};
+use integrations::redact;
 use store::Subscription;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Engine, Inner};
 use crate::{
     courier::Sent,
+    destination::{Request, Summary, To},
     lane::{Lane, Spec},
     outcome::{Outcome, Reason},
     permits::Permit,
@@ -97,7 +98,7 @@ impl Inner {
         };
         let rendered = self.render_test(subscription, lane, &spec, &open, None);
         let host = match &rendered {
-            Ok((request, _)) => send::origin(&request.url),
+            Ok((request, _)) => send::origin(request.summary().url),
             Err(outcome) => return (unsent(self.redacted(outcome.clone(), &open.secrets)), None),
         };
         let turn = self.turn(subscription, &spec, &open, &host);
@@ -110,7 +111,7 @@ impl Inner {
             Ok(rendered) => rendered,
             Err(outcome) => return (unsent(self.redacted(outcome, &open.secrets)), None),
         };
-        let shown = shown(&request, &open.secrets);
+        let shown = shown(request.summary(), &open.secrets);
         let result =
             TestResult { request: Some(shown), ..self.exchange_test(subscription, &spec, &open, request).await };
         let pace = spec.integration.pace();
@@ -131,18 +132,11 @@ impl Inner {
         spec: &Spec,
         open: &OpenConfig,
         target: Option<&Target>,
-    ) -> Result<(HttpRequest, Timestamp), Outcome> {
+    ) -> Result<(Box<dyn Request>, Timestamp), Outcome> {
         let moment = self.moment(lane, spec, target);
-        let base_url = &self.settings.public_url;
-        let item = spec.integration.validation_item(&open.config, subscription.account, base_url, moment);
-        match item.map_err(|error| send::unrenderable(&error))? {
-            Item::Nothing(_) => Err(Outcome::Nothing),
-            Item::Body(item) => {
-                let stamp = item.stamp;
-                let request = spec.integration.request(&open.config, &[item]);
-                Ok((request.map_err(|error| send::unrenderable(&error))?, stamp))
-            }
-        }
+        let to = To { integration: &spec.integration, config: &open.config };
+        let (destinations, base_url) = (&self.settings.destinations, &self.settings.public_url);
+        send::prepare_test(destinations, &to, subscription.account, base_url, moment)
     }
 
     /// Waits until a request may start.
@@ -168,20 +162,13 @@ impl Inner {
         subscription: &Subscription,
         spec: &Spec,
         open: &OpenConfig,
-        request: HttpRequest,
+        request: Box<dyn Request>,
     ) -> TestResult {
         let integration = &spec.integration;
-        let profile = send::profile(&request, self.settings.default_account == Some(subscription.account));
-        let started = self.clock.monotonic();
-        let answered = self.client.send(request, profile, send::reply_bytes_max(1)).await;
-        let took = self.clock.monotonic().saturating_sub(started);
-        let (mut status_code, mut response_body) = (None, None);
-        if let Ok(answer) = &answered {
-            status_code = Some(answer.status);
-            if integration.shows_response_body() {
-                response_body = Some(redact(&answer.body, &open.secrets, Failure::BODY_BYTES_MAX));
-            }
-        }
+        let (answered, took) = self.send_to(request, subscription.account).await;
+        let status_code = answered.status_code;
+        let shows_body = integration.shows_response_body() && status_code.is_some();
+        let response_body = shows_body.then(|| redact(&answered.body, &open.secrets, Failure::BODY_BYTES_MAX));
         let read = send::read(integration, &open.secrets, answered, vec![Ok(())], self.clock.now());
         let outcome = match read.results.sent {
             Sent::Whole(outcome) => outcome,
@@ -197,8 +184,8 @@ fn unsent(outcome: Outcome) -> TestResult {
     TestResult { outcome, status_code: None, response_body: None, took: Duration::ZERO, request: None }
 }
 
-fn shown(request: &HttpRequest, secrets: &[Secret]) -> TestRequest {
-    TestRequest { method: request.method, url: shown_url(&request.url, secrets), bytes: request.body.len() }
+fn shown(request: Summary<'_>, secrets: &[Secret]) -> TestRequest {
+    TestRequest { method: request.method, url: shown_url(request.url, secrets), bytes: request.bytes }
 }
 
 /// A URL without what may be secret. Of one that is made of a credential only scheme and host

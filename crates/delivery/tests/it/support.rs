@@ -14,6 +14,7 @@ use delivery::{
     ConditionLimits, Engine, EngineSettings, Status,
     client::{AddressGuard, Client, ClientSettings, ConnectTo},
     decide::Schedule,
+    destination::Destinations,
 };
 use domain::{AccountId, Clock, EntryDraft, Keys, MasterKey, SealContext, Sequence, SubscriptionId, Timestamp};
 use integrations::Catalogue;
@@ -113,6 +114,7 @@ impl Process {
             attempts_kept_max: 20,
             conditions: ConditionLimits::default(),
             retention: RETENTION,
+            destinations: Destinations::default(),
         };
         let catalogue = Arc::new(catalogue(data));
         let engine = Engine::new(store.clone(), catalogue, Arc::clone(&keys), client, clock, settings);

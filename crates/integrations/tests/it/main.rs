@@ -13,6 +13,8 @@ mod cut;
 #[cfg(test)]
 mod folders;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod loading;
 #[cfg(test)]
 mod replies;

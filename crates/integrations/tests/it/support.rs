@@ -78,6 +78,7 @@ pub fn least_config(key: &str) -> Map<String, Value> {
             "token": "11111111-2222-3333-4444-555555555555",
             "skip-ca-verification": false,
         }),
+        "otlp" => json!({ "url": "https://otel.corp.test:4318" }),
         other => panic!("{other} is not built in"),
     })
 }
