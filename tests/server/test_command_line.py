@@ -49,13 +49,13 @@ def test_a_given_bootstrap_token_is_not_shown(server):
     assert server.token not in server.program.errors()
 
 
-def test_another_bootstrap_token_at_a_later_start_is_an_admin_token_too(server):
+def test_another_bootstrap_token_at_a_later_start_ends_the_one_before(server):
     first = server.token
     assert server.stop() == 0
     server.settings["AUDITCAST_BOOTSTRAP_TOKEN"] = "another-token-for-the-same-server"
     server.start()
-    for token in (first, "another-token-for-the-same-server"):
-        assert server.call("GET", "/api/v2/integrations/splunk", token=token).status_code == 200
+    for token, status in ((first, 401), ("another-token-for-the-same-server", 200)):
+        assert server.call("GET", "/api/v2/integrations/splunk", token=token).status_code == status
 
 
 def assert_can_only_ingest(server, token, created):

@@ -19,22 +19,25 @@ use app::App;
 use axum::{
     Router,
     extract::{MatchedPath, Request},
+    handler::Handler,
+    http::Method,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
-    routing::{get, post},
+    routing::{MethodFilter, on},
 };
 use domain::Clock;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use routes::attempt_list;
+use routes::{attempt_list, caller_identity, member_list, role_get};
 use routes::{
     dead_letter_list, entries_ingest, health, integration_health, ledger_get, metrics, skip_to_now,
     subscription_create, subscription_delete, subscription_get,
 };
 use routes::{dead_letter_redeliver, replay_create, replay_get, replay_list, replay_stop};
 use routes::{subscription_list, subscription_test, subscription_update};
+use routes::{token_create, token_delete, token_get, token_list, token_reset, token_update};
 
 /// Limits of the API.
 #[derive(Clone, Debug)]
@@ -65,29 +68,100 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
     let permits = bytes.min(Semaphore::MAX_PERMITS);
     let clock = Arc::clone(app.clock());
     let shared = Arc::new(Shared { app, settings, buffers: Arc::new(Semaphore::new(permits)) });
-    let routes = Router::new()
-        .route("/api/v2/integrations/{key}", post(subscription_create::handle).get(subscription_list::handle))
-        .route(
-            "/api/v2/integrations/{key}/{id}",
-            get(subscription_get::handle).patch(subscription_update::handle).delete(subscription_delete::handle),
-        )
-        .route("/api/v2/integrations/{key}/{id}/attempts", get(attempt_list::handle))
-        .route("/api/v2/integrations/{key}/{id}/dead-letters", get(dead_letter_list::handle))
-        .route("/api/v2/integrations/{key}/{id}/dead-letters/redeliver", post(dead_letter_redeliver::handle))
-        .route("/api/v2/integrations/{key}/{id}/replays", post(replay_create::handle).get(replay_list::handle))
-        .route("/api/v2/integrations/{key}/{id}/replays/{replay}", get(replay_get::handle).delete(replay_stop::handle))
-        .route("/api/v2/integrations/{key}/{id}/ledger", get(ledger_get::handle))
-        .route("/api/v2/integrations/{key}/{id}/skip-to-now", post(skip_to_now::handle))
-        .route("/api/v2/integrations/{key}/{id}/test", post(subscription_test::handle))
-        .route("/api/v2/integration-health", get(integration_health::handle))
-        .route("/metrics", get(metrics::handle))
-        .route("/ingest/entries", post(entries_ingest::handle))
-        .route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token));
-    let open = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route_layer(from_fn(note_route));
-    wrap(routes.merge(open).with_state(shared), clock)
+    let Listed { router: guarded, .. } = guarded();
+    let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token));
+    let Listed { router: open, .. } = open();
+    let open = open.route_layer(from_fn(note_route));
+    wrap(guarded.merge(open).with_state(shared), clock)
+}
+
+/// Every method and path that is served. Those with `needs_token` answer 401 without one.
+pub fn routes() -> Vec<ServedRoute> {
+    let of = |listed: Listed, needs_token: bool| {
+        listed.list.into_iter().map(move |(method, path)| ServedRoute { method, path, needs_token })
+    };
+    of(guarded(), true).chain(of(open(), false)).collect()
+}
+
+/// A method and path that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedRoute {
+    /// The method.
+    pub method: Method,
+    /// The path, with parameters in braces.
+    pub path: &'static str,
+    /// Whether it takes a token.
+    pub needs_token: bool,
+}
+
+/// What takes a token.
+fn guarded() -> Listed {
+    Listed::default()
+        .post("/api/v2/integrations/{key}", subscription_create::handle)
+        .get("/api/v2/integrations/{key}", subscription_list::handle)
+        .get("/api/v2/integrations/{key}/{id}", subscription_get::handle)
+        .patch("/api/v2/integrations/{key}/{id}", subscription_update::handle)
+        .delete("/api/v2/integrations/{key}/{id}", subscription_delete::handle)
+        .get("/api/v2/integrations/{key}/{id}/attempts", attempt_list::handle)
+        .get("/api/v2/integrations/{key}/{id}/dead-letters", dead_letter_list::handle)
+        .post("/api/v2/integrations/{key}/{id}/dead-letters/redeliver", dead_letter_redeliver::handle)
+        .post("/api/v2/integrations/{key}/{id}/replays", replay_create::handle)
+        .get("/api/v2/integrations/{key}/{id}/replays", replay_list::handle)
+        .get("/api/v2/integrations/{key}/{id}/replays/{replay}", replay_get::handle)
+        .delete("/api/v2/integrations/{key}/{id}/replays/{replay}", replay_stop::handle)
+        .get("/api/v2/integrations/{key}/{id}/ledger", ledger_get::handle)
+        .post("/api/v2/integrations/{key}/{id}/skip-to-now", skip_to_now::handle)
+        .post("/api/v2/integrations/{key}/{id}/test", subscription_test::handle)
+        .get("/api/v2/integration-health", integration_health::handle)
+        .post("/api/v2/tokens", token_create::handle)
+        .get("/api/v2/tokens", token_list::handle)
+        .get("/api/v2/tokens/{id}", token_get::handle)
+        .patch("/api/v2/tokens/{id}", token_update::handle)
+        .delete("/api/v2/tokens/{id}", token_delete::handle)
+        .post("/api/v2/tokens/{id}/reset", token_reset::handle)
+        .get("/api/v2/caller-identity", caller_identity::handle)
+        .get("/api/v2/members", member_list::handle)
+        .get("/api/v2/roles/{id}", role_get::handle)
+        .get("/metrics", metrics::handle)
+        .post("/ingest/entries", entries_ingest::handle)
+}
+
+/// What anybody may ask.
+fn open() -> Listed {
+    Listed::default().get("/healthz", health::alive).get("/readyz", health::ready)
+}
+
+/// Routes, and the list of them, so that no test has to name them and can forget one.
+#[derive(Default)]
+struct Listed {
+    router: Router<Arc<Shared>>,
+    list: Vec<(Method, &'static str)>,
+}
+
+impl Listed {
+    fn on<T: 'static>(mut self, method: Method, path: &'static str, handler: impl Handler<T, Arc<Shared>>) -> Self {
+        let filter =
+            MethodFilter::try_from(method.clone()).expect("only methods with a filter of their own are listed");
+        self.router = self.router.route(path, on(filter, handler));
+        self.list.push((method, path));
+        self
+    }
+
+    fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, Arc<Shared>>) -> Self {
+        self.on(Method::GET, path, handler)
+    }
+
+    fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, Arc<Shared>>) -> Self {
+        self.on(Method::POST, path, handler)
+    }
+
+    fn patch<T: 'static>(self, path: &'static str, handler: impl Handler<T, Arc<Shared>>) -> Self {
+        self.on(Method::PATCH, path, handler)
+    }
+
+    fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, Arc<Shared>>) -> Self {
+        self.on(Method::DELETE, path, handler)
+    }
 }
 
 /// What every request goes through, known route or not. Each layer takes memory and moves the

@@ -83,6 +83,18 @@ impl Problem {
         self
     }
 
+    fn with_mistakes(mut self, errors: &[FieldError], omitted: usize) -> Self {
+        if !errors.is_empty() {
+            let listed: Vec<_> =
+                errors.iter().map(|error| json!({ "attribute": error.attribute, "reason": error.reason })).collect();
+            self = self.with("errors", listed);
+        }
+        if omitted > 0 {
+            self = self.with("errorsOmitted", omitted);
+        }
+        self
+    }
+
     fn retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
         self
@@ -100,8 +112,13 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", message),
             Error::Unauthorized => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message),
-            Error::Forbidden { .. } | Error::Loop => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
-            Error::Invalid { message, errors, omitted } => of_mistakes(message, &errors, omitted),
+            Error::Forbidden { .. } | Error::BeyondMaker(_) | Error::Loop => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+            }
+            Error::Invalid { message, errors, omitted } => Self::invalid(message).with_mistakes(&errors, omitted),
+            Error::Unprocessable { message, errors } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable_entity", message).with_mistakes(&errors, 0)
+            }
             Error::Conflict(conflict) => of_conflict(conflict, message),
             Error::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message),
             Error::Busy { account_over_share: true } => {
@@ -124,19 +141,6 @@ impl From<Error> for Problem {
             .caused_by(cause),
         }
     }
-}
-
-fn of_mistakes(message: String, errors: &[FieldError], omitted: usize) -> Problem {
-    let mut problem = Problem::invalid(message);
-    if !errors.is_empty() {
-        let listed: Vec<_> =
-            errors.iter().map(|error| json!({ "attribute": error.attribute, "reason": error.reason })).collect();
-        problem = problem.with("errors", listed);
-    }
-    if omitted > 0 {
-        problem = problem.with("errorsOmitted", omitted);
-    }
-    problem
 }
 
 fn of_conflict(conflict: Conflict, message: String) -> Problem {

@@ -1,6 +1,7 @@
 //! How subscriptions look on the wire.
 
 pub(crate) mod job;
+pub(crate) mod token;
 
 use app::{Condition, Failure, State, Status, Subscription};
 use domain::Timestamp;

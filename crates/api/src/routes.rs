@@ -1,24 +1,33 @@
 //! One operation per file: take the request apart, call the use case, map what comes back.
 
 pub(crate) mod attempt_list;
+pub(crate) mod caller_identity;
 pub(crate) mod dead_letter_list;
 pub(crate) mod dead_letter_redeliver;
 pub(crate) mod entries_ingest;
 pub(crate) mod health;
 pub(crate) mod integration_health;
 pub(crate) mod ledger_get;
+pub(crate) mod member_list;
 pub(crate) mod metrics;
 pub(crate) mod replay_create;
 pub(crate) mod replay_get;
 pub(crate) mod replay_list;
 pub(crate) mod replay_stop;
 pub(crate) mod skip_to_now;
+pub(crate) mod role_get;
 pub(crate) mod subscription_create;
 pub(crate) mod subscription_delete;
 pub(crate) mod subscription_get;
 pub(crate) mod subscription_list;
 pub(crate) mod subscription_test;
 pub(crate) mod subscription_update;
+pub(crate) mod token_create;
+pub(crate) mod token_delete;
+pub(crate) mod token_get;
+pub(crate) mod token_list;
+pub(crate) mod token_reset;
+pub(crate) mod token_update;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -27,7 +36,7 @@ use axum::{
 
 use crate::problem::Problem;
 
-/// The integration key of the path.
+/// The integration key of the path, or whatever else stands in its one place.
 pub(crate) struct Key(pub(crate) String);
 
 /// Integration key and subscription id of the path, the id of any shape.

@@ -25,6 +25,9 @@ pub enum Error {
         /// What it may not do it to.
         resource: String,
     },
+    /// It would let a token do more than the one that was used.
+    #[error("{0}")]
+    BeyondMaker(String),
     /// The entries come from this very server.
     #[error("these entries were delivered by this very server: a subscription leads back to it")]
     Loop,
@@ -37,6 +40,14 @@ pub enum Error {
         errors: Vec<FieldError>,
         /// How many mistakes are not listed.
         omitted: usize,
+    },
+    /// The input can be read, and not be applied to what is there.
+    #[error("{message}")]
+    Unprocessable {
+        /// What is wrong as a whole.
+        message: String,
+        /// Each mistake.
+        errors: Vec<FieldError>,
     },
     /// The input does not fit what is there.
     #[error(transparent)]
@@ -69,8 +80,8 @@ pub enum Error {
 /// How the input does not fit what is there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// The subscription was changed meanwhile.
-    #[error("the subscription was changed by another request at the same time; read it and try again")]
+    /// What is to be changed was changed meanwhile.
+    #[error("it was changed by another request at the same time; read it and try again")]
     Edit,
     /// A `test` operation found another value.
     #[error("operation {operation} tests for another value than the one that is there")]

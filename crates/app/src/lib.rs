@@ -4,10 +4,13 @@
 //! entry that records it in the same transaction as the change itself.
 
 mod access;
+mod edit;
 mod error;
 mod ingest;
 mod metrics;
+mod patch;
 mod readiness;
+mod record;
 mod settings;
 mod subscriptions;
 #[cfg(feature = "testing")]
@@ -36,6 +39,8 @@ pub use subscriptions::{
     Attempts, AttemptsAsked, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX, Ledger,
     LedgerAsked, NumberedAttempt, OutcomeAsked, Replayed, Subscription,
 };
+
+pub use tokens::{AccessToken, AccessTokenPage, Identity, Power, Role};
 
 /// The account that the first start makes.
 pub const DEFAULT_ACCOUNT: &str = "default";

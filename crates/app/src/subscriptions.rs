@@ -2,12 +2,14 @@
 
 mod attempts;
 mod dead_letters;
-mod edit;
 mod form;
 mod health;
 mod jobs;
+<<<<<<< HEAD
 mod ledger;
 mod patch;
+=======
+>>>>>>> 6d175fa (Make, change, reset and take back access tokens through the API, with effect from the answer on)
 mod record;
 mod skip;
 mod start;
@@ -244,7 +246,7 @@ impl App {
 
 /// Runs `work` to its end although the caller may go away: a client that hangs up must not leave
 /// a subscription frozen, or stored and not taken up.
-async fn unstoppable<T: Send + 'static>(
+pub(crate) async fn unstoppable<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::spawn(work).await.map_err(Error::internal)?

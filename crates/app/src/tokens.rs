@@ -1,214 +1,169 @@
-//! Access tokens: made once, shown once, kept as hashes.
+//! Access tokens: shown once, kept as hashes, and gone at once when they are taken back.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod authenticate;
+mod cache;
+mod create;
+mod form;
+mod identity;
+mod record;
+mod root;
+mod update;
+mod value;
 
-use aws_lc_rs::{
-    digest,
-    rand::{SecureRandom, SystemRandom},
-};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{EntryDraft, Secret, Timestamp};
-use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
-use store::{Account, NewToken};
+use domain::{Timestamp, TokenId};
+use serde_json::Value;
+use store::TokenKind;
 
-use crate::{App, Caller, DEFAULT_ACCOUNT, Error, Grant};
+use crate::{Action, App, Caller, Error, Grant, access::token_resource};
+pub(crate) use cache::Cache;
+pub use identity::{Identity, Role};
 
-/// How long a token that was found in the store is not looked up again.
-const CACHE_TIME: Duration = Duration::from_secs(5);
-/// The most tokens that are remembered; far more than work at the same time.
-const CACHE_MAX: usize = 10_000;
-/// Random bytes of a token: 240 bits, 40 characters.
-const RANDOM_BYTES: usize = 30;
-/// The longest value that is looked at.
-const VALUE_BYTES_MAX: usize = 512;
+/// The versions of the API that a token may name.
+pub const API_VERSIONS: [u32; 5] = [20_240_415, 20_220_603, 20_210_729, 20_191_212, 20_160_426];
 
-/// Tokens that were lately found in the store, so that ingest does not read it per request.
-///
-/// Only what was found is remembered: a token works from the moment that it is stored.
-#[derive(Default)]
-pub(crate) struct Cache(Mutex<HashMap<[u8; 32], Cached>>);
-
-struct Cached {
-    caller: Arc<Caller>,
-    expires_at: Option<Timestamp>,
-    until: Duration,
+/// An access token as users see it, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessToken {
+    /// Its id.
+    pub id: TokenId,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// The last four characters of its value.
+    pub ending: String,
+    /// Whether it is the token of a program.
+    pub is_service: bool,
+    /// Who made it.
+    pub member: TokenId,
+    /// What it may do.
+    pub power: Power,
+    /// Whether it may do less than its role or statements say, because its maker may not do more.
+    pub is_limited: bool,
+    /// The version of the API for requests that name none.
+    pub api_version: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When it was last used, about.
+    pub last_used_at: Option<Timestamp>,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
 }
 
-impl Cache {
-    fn get(&self, hash: [u8; 32], now: Timestamp, monotonic: Duration) -> Option<Arc<Caller>> {
-        let cached = self.0.lock();
-        let cached = cached.get(&hash)?;
-        (monotonic < cached.until && is_valid(cached.expires_at, now)).then(|| Arc::clone(&cached.caller))
-    }
+/// What a token may do, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// The role of this name.
+    Role(&'static str),
+    /// A role that clients do not know as one of theirs, so that it is told as a custom one.
+    CustomRole(&'static str),
+    /// These statements.
+    Statements(Value),
+}
 
-    fn put(&self, hash: [u8; 32], cached: Cached, monotonic: Duration) {
-        let mut tokens = self.0.lock();
-        if tokens.len() >= CACHE_MAX {
-            tokens.retain(|_, cached| monotonic < cached.until);
+/// Some of the tokens that a caller may see.
+#[derive(Clone, Debug)]
+pub struct AccessTokenPage {
+    /// In order: the newest first.
+    pub tokens: Vec<AccessToken>,
+    /// How many there are without the limits of the page.
+    pub total: usize,
+}
+
+impl Power {
+    fn of(grant: &Grant) -> Self {
+        match (grant.own(), grant.role()) {
+            (Grant::Policy(policy), _) => Self::Statements(policy.statements().clone()),
+            (_, Some(name)) if form::ROLES.contains(&name) => Self::Role(name),
+            (_, name) => Self::CustomRole(name.unwrap_or_default()),
         }
-        if tokens.len() >= CACHE_MAX {
-            tokens.clear();
-        }
-        tokens.insert(hash, cached);
     }
 }
 
 impl App {
-    /// The owner of the token in an `Authorization` header: the bare value, or after `Bearer`.
+    /// Tokens of the account, the newest first: the caller's own and those of programs, or with
+    /// `all` every one that it may see.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] when there is no such token or it has expired.
-    pub async fn authenticate(&self, authorization: &str) -> Result<Arc<Caller>, Error> {
-        let value = token_of(authorization).ok_or(Error::Unauthorized)?;
-        let hash = hash_of(value);
-        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
-        if let Some(caller) = self.tokens.get(hash, now, monotonic) {
-            return Ok(caller);
-        }
-        let token = self.store.token_by_hash(hash).await?.ok_or(Error::Unauthorized)?;
-        if !is_valid(token.expires_at, now) {
-            return Err(Error::Unauthorized);
-        }
-        let grant = Grant::from_text(&token.grant)
-            .ok_or_else(|| Error::internal(format!("the grant of token {} cannot be read", token.id)))?;
-        let caller =
-            Arc::new(Caller { account: token.account, token: token.id, name: token.name, ending: token.ending, grant });
-        let until = monotonic + CACHE_TIME;
-        self.tokens.put(hash, Cached { caller: Arc::clone(&caller), expires_at: token.expires_at, until }, monotonic);
-        Ok(caller)
-    }
-
-    /// Makes sure that the account `default` exists and can be entered.
-    ///
-    /// With a `value`, an admin token of exactly this value exists afterwards. Without one, a
-    /// token is made if there is none at all, and returned to be shown this once.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the value cannot be a token, or is one that may do less;
-    /// otherwise what the store says.
-    pub async fn token_bootstrap(&self, value: Option<Secret>) -> Result<Option<Secret>, Error> {
-        let account = self.store.account_ensure(DEFAULT_ACCOUNT, self.keyring.master()).await?;
-        let Some(value) = value else {
-            if self.store.token_any().await? {
-                return Ok(None);
+    /// [`Error::Forbidden`] when it may see none at all, or what the store says.
+    pub async fn access_token_list(
+        &self,
+        caller: &Caller,
+        all: bool,
+        offset: usize,
+        limit: usize,
+    ) -> Result<AccessTokenPage, Error> {
+        let is_visible = |token: &store::Token| {
+            let is_own = token.kind == TokenKind::Personal && token.member == caller.me();
+            let is_asked_for = all || is_own || token.kind != TokenKind::Personal || token.id == caller.token;
+            is_asked_for && caller.may(Action::ViewAccessToken, &resource_of(token))
+        };
+        let stored = self.store.token_list(caller.account).await?;
+        let visible: Vec<_> = stored.iter().filter(|token| is_visible(token)).collect();
+        if visible.is_empty() {
+            let fresh = self.store.token_id();
+            let own = token_resource(fresh, Some(caller.me()));
+            if !caller.may(Action::ViewAccessToken, &own) {
+                caller.authorise(Action::ViewAccessToken, &token_resource(fresh, None)).map_err(|_| {
+                    Error::Forbidden { action: Action::ViewAccessToken, resource: "service-token/*".to_owned() }
+                })?;
             }
-            return self.token_make(&account, "first token", &Grant::Admin).await.map(Some);
-        };
-        if token_of(value.expose()) != Some(value.expose()) {
-            return Err(Error::invalid(format!(
-                "the bootstrap token must be 1 to {VALUE_BYTES_MAX} printable ASCII characters without blanks"
-            )));
         }
-        match self.store.token_by_hash(hash_of(value.expose())).await? {
-            None => self.token_store(&account, "bootstrap token", &Grant::Admin, &value).await?,
-            Some(token) if token.account == account.id && Grant::from_text(&token.grant) == Some(Grant::Admin) => {}
-            Some(_) => return Err(Error::invalid("the bootstrap token exists already and is not an admin token")),
-        }
-        Ok(None)
+        let total = visible.len();
+        let page = visible.into_iter().skip(offset).take(limit);
+        let tokens = page.map(|stored| self.present_token(stored)).collect::<Result<_, _>>()?;
+        Ok(AccessTokenPage { tokens, total })
     }
 
-    /// Makes a token in the account of this name, and returns its value to be shown this once.
+    /// One token.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such account; [`Error::Invalid`] for a bad name.
-    pub async fn token_create(&self, account: &str, name: &str, grant: &Grant) -> Result<Secret, Error> {
-        let account = self.store.account_by_name(account).await?.ok_or(Error::NotFound("account"))?;
-        if name.is_empty() || name.chars().count() > self.settings.name_max_chars || name.chars().any(char::is_control)
-        {
-            return Err(Error::invalid(format!("a token's name has 1 to {} characters", self.settings.name_max_chars)));
-        }
-        self.token_make(&account, name, grant).await
+    /// [`Error::NotFound`], [`Error::Forbidden`], or what the store says.
+    pub async fn access_token_get(&self, caller: &Caller, id: &str) -> Result<AccessToken, Error> {
+        let stored = self.stored_token(caller, id).await?;
+        caller.authorise(Action::ViewAccessToken, &resource_of(&stored))?;
+        self.present_token(&stored)
     }
 
-    async fn token_make(&self, account: &Account, name: &str, grant: &Grant) -> Result<Secret, Error> {
-        let mut random = [0; RANDOM_BYTES];
-        SystemRandom::new().fill(&mut random).map_err(|_| Error::internal("the system gives no random bytes"))?;
-        let value = Secret::new(format!("api-{}", URL_SAFE_NO_PAD.encode(random)));
-        self.token_store(account, name, grant, &value).await?;
-        Ok(value)
+    async fn stored_token(&self, caller: &Caller, id: &str) -> Result<store::Token, Error> {
+        let id = TokenId::parse(id).map_err(|_| Error::NotFound("access token"))?;
+        self.store.token_get(caller.account, id).await.map_err(not_found)
     }
 
-    async fn token_store(&self, account: &Account, name: &str, grant: &Grant, value: &Secret) -> Result<(), Error> {
-        let token = NewToken {
-            id: self.store.token_id(),
-            account: account.id,
-            hash: hash_of(value.expose()),
-            ending: ending_of(value.expose()),
-            name: name.to_owned(),
-            grant: grant.to_text(),
-            expires_at: None,
-        };
-        let record = EntryDraft::system(&record_of(&token, self.clock.now()));
-        Ok(self.store.token_create(token, record).await?)
-    }
-}
-
-/// The entry that records a new token.
-fn record_of(token: &NewToken, now: Timestamp) -> Map<String, Value> {
-    let resource = format!("service-token/{}", token.id);
-    let mut version: Map<String, Value> = serde_json::from_str(&token.grant).unwrap_or_default();
-    version.insert("name".to_owned(), token.name.as_str().into());
-    version.insert("ending".to_owned(), token.ending.as_str().into());
-    let record = json!({
-        "accesses": [{ "action": "createAccessToken", "resource": resource }],
-        "kind": "token",
-        "name": token.name,
-        "titleVerb": "created the access token",
-        "date": now.as_millis(),
-        "target": { "name": token.name, "resources": [resource] },
-        "currentVersion": version,
-    });
-    match record {
-        Value::Object(members) => members,
-        _ => Map::new(),
+    fn present_token(&self, stored: &store::Token) -> Result<AccessToken, Error> {
+        let grant = grant_of(stored)?;
+        Ok(AccessToken {
+            id: stored.id,
+            name: stored.edit.name.clone(),
+            description: stored.edit.description.clone(),
+            ending: stored.ending.clone(),
+            is_service: stored.kind != TokenKind::Personal,
+            member: stored.member,
+            power: Power::of(&grant),
+            is_limited: grant.is_limited(),
+            api_version: stored.api_version,
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+            last_used_at: stored.last_used_at.max(self.tokens.last_used(stored.id)),
+            expires_at: stored.edit.expires_at,
+        })
     }
 }
 
-fn is_valid(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
-    expires_at.is_none_or(|expires_at| now < expires_at)
+fn grant_of(stored: &store::Token) -> Result<Grant, Error> {
+    Grant::from_text(&stored.edit.grant)
+        .ok_or_else(|| Error::internal(format!("the grant of token {} cannot be read", stored.id)))
 }
 
-fn token_of(authorization: &str) -> Option<&str> {
-    const SCHEME: &str = "bearer ";
-    let text = authorization.trim();
-    let value = match text.get(..SCHEME.len()) {
-        Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => text[SCHEME.len()..].trim_start(),
-        _ => text,
-    };
-    let fits = !value.is_empty() && value.len() <= VALUE_BYTES_MAX;
-    (fits && value.bytes().all(|byte| byte.is_ascii_graphic())).then_some(value)
+fn resource_of(token: &store::Token) -> domain::Resource {
+    token_resource(token.id, (token.kind == TokenKind::Personal).then_some(token.member))
 }
 
-// Values are random or chosen by the operator for a machine; a slow hash would be paid by ingest.
-fn hash_of(value: &str) -> [u8; 32] {
-    let hash = digest::digest(&digest::SHA256, &[b"auditcast token ", value.as_bytes()].concat());
-    *hash.as_ref().first_chunk().expect("a SHA-256 hash has 32 bytes")
-}
-
-/// The last four characters, which lists show; nothing of a short value.
-fn ending_of(value: &str) -> String {
-    const SHORT: usize = 12;
-    if value.len() < SHORT { String::new() } else { value[value.len() - 4..].to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ending_of, token_of};
-
-    #[test]
-    fn a_token_may_stand_alone_or_after_bearer() {
-        for header in ["api-1", "Bearer api-1", "bearer  api-1", " api-1 ", "BEARER api-1"] {
-            assert_eq!(token_of(header), Some("api-1"), "{header}");
-        }
-        let long = "a".repeat(513);
-        for header in ["", " ", "Bearer", "Bearer a b", "Basic YTpi x", "a\tb", "schlüssel", &long] {
-            assert!(token_of(header).is_none_or(|token| token == "Bearer"), "{header}");
-        }
-    }
-
-    #[test]
-    fn short_tokens_show_no_ending() {
-        assert_eq!((ending_of("api-123456789"), ending_of("short")), ("6789".to_owned(), String::new()));
+fn not_found(error: store::Error) -> Error {
+    match error {
+        store::Error::NotFound => Error::NotFound("access token"),
+        other => other.into(),
     }
 }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::Context;
+use app::App;
 use domain::{MasterKey, Secret};
 use store::Store;
 use tokio::{
@@ -112,6 +113,7 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
     let token = running.app.token_bootstrap(settings.bootstrap_token.clone()).await?;
     let control = control::listen(&settings.data_dir).context("no socket for the command line")?;
     let control = tokio::spawn(control::serve(control, Arc::clone(&running.app)));
+    let last_uses = tokio::spawn(write_last_uses(Arc::clone(&running.app)));
     running.engine.send_on(deliveries.clone());
     running.engine.start().await.context("deliveries cannot start")?;
     tracing::info!(data_dir = %settings.data_dir.display(), "serving on {}://{address}", settings.scheme());
@@ -126,6 +128,8 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
     };
     let (drained, ()) = tokio::join!(accept::serve(listener, router, tls, limits, stop.clone()), engine_stop);
     control.abort();
+    last_uses.abort();
+    note_last_uses(&running.app).await;
     if tokio::time::timeout(CLOSE_TIMEOUT, running.store.close()).await.is_err() {
         tracing::error!("the database was not closed in time; it recovers at the next start");
     }
@@ -135,6 +139,21 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
     tracing::info!("stopped");
     drop(lock);
     Ok(())
+}
+
+/// Writes down now and then when tokens were last used.
+async fn write_last_uses(app: Arc<App>) {
+    let mut beat = tokio::time::interval(app.token_write_used_every());
+    loop {
+        beat.tick().await;
+        note_last_uses(&app).await;
+    }
+}
+
+async fn note_last_uses(app: &App) {
+    if let Err(error) = app.token_write_used().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the last uses of tokens were not written down");
+    }
 }
 
 /// For the last commit and the checkpoint after it.

@@ -136,6 +136,11 @@ macro_rules! contract {
                 tokens {
                     a_token_is_found_by_its_hash
                     a_token_that_is_refused_leaves_no_record
+                    a_reset_leaves_one_old_value_until_its_time
+                    a_token_is_changed_from_the_revision_that_was_read
+                    a_deleted_token_is_gone
+                    tokens_are_listed_newest_first_and_reached_only_in_their_account
+                    the_last_use_of_a_token_never_moves_back
                 }
             }
 

@@ -52,7 +52,7 @@ pub use progress::{Counts, DeadLetter, JournalWrite, LetterFate, Progress};
 pub use retention::{EntriesDropped, EntryDrop, HeldUp};
 pub use skipped::{EXPIRED, SkippedRange};
 pub use subscriptions::{NewSubscription, Subscription, SubscriptionCount, SubscriptionEdit};
-pub use tokens::{NewToken, Token};
+pub use tokens::{NewToken, Token, TokenEdit, TokenFound, TokenKind, TokenValue};
 pub use writer::{Committed, CommittedEntries, StoreFigures, SyncState};
 
 use connection::Readers;

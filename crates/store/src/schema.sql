@@ -54,17 +54,29 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_age ON idempotency (made_at);
 
+-- `old_hash` is that of the value before the last reset, which works until `old_expires_at`.
+-- `member` is who made it: the token itself when no other token did. `kind` is 'personal',
+-- 'service' or 'bootstrap', the service token whose value is a setting.
 CREATE TABLE token (
-    id           BLOB PRIMARY KEY,
-    account      INTEGER NOT NULL REFERENCES account (no),
-    hash         BLOB NOT NULL UNIQUE,
-    ending       TEXT NOT NULL,
-    name         TEXT NOT NULL,
-    "grant"      TEXT NOT NULL,
-    created_at   INTEGER NOT NULL,
-    last_used_at INTEGER,
-    expires_at   INTEGER
+    id             BLOB PRIMARY KEY,
+    account        INTEGER NOT NULL REFERENCES account (no),
+    hash           BLOB NOT NULL UNIQUE,
+    ending         TEXT NOT NULL,
+    old_hash       BLOB UNIQUE,
+    old_expires_at INTEGER,
+    name           TEXT NOT NULL,
+    description    TEXT NOT NULL,
+    "grant"        TEXT NOT NULL,
+    kind           TEXT NOT NULL,
+    member         BLOB NOT NULL,
+    api_version    INTEGER NOT NULL,
+    revision       INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    last_used_at   INTEGER,
+    expires_at     INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX token_list ON token (account, created_at, id);
 
 -- `start` is the sequence before the first one that the subscription judges; NULL until
 -- it is first switched on. `asked_start` is where it then starts, if that was asked for.

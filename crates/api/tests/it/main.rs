@@ -14,4 +14,5 @@ mod subscriptions;
 mod support;
 mod terraform;
 mod test_sends;
+mod tokens;
 mod updates;

@@ -51,9 +51,9 @@ fn add(count: &AtomicU64, more: usize) {
 
 fn reason(error: &Error) -> &'static str {
     match error {
-        Error::Unauthorized | Error::Forbidden { .. } => "forbidden",
+        Error::Unauthorized | Error::Forbidden { .. } | Error::BeyondMaker(_) => "forbidden",
         Error::Loop => "loop",
-        Error::Invalid { .. } | Error::NotFound(_) => "invalid",
+        Error::Invalid { .. } | Error::Unprocessable { .. } | Error::NotFound(_) => "invalid",
         Error::TooLarge(_) => "too_large",
         Error::Conflict(Conflict::KeyReused) => "invalid",
         Error::Conflict(_) => "id_conflict",

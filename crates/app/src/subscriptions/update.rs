@@ -7,8 +7,18 @@ use integrations::Integration;
 use serde_json::{Value, json};
 use store::SubscriptionEdit;
 
-use super::{Subscription, edit::Edit, form::Form, not_found, parse_id, record::Record, unstoppable};
-use crate::{Action, App, Caller, Conflict, Error, access::subscription_resource};
+use super::{
+    Subscription,
+    form::{self, Form},
+    not_found, parse_id,
+    record::Record,
+    unstoppable,
+};
+use crate::{
+    Action, App, Caller, Conflict, Error,
+    access::subscription_resource,
+    edit::{Edit, Subject},
+};
 
 /// Everything that storing a change needs.
 struct Prepared {
@@ -46,7 +56,7 @@ impl App {
         authorise_any(caller, id)?;
         let integration = self.integration(key)?;
         let id = parse_id(id)?;
-        let parsed = Edit::parse(key, body, &self.settings);
+        let parsed = Edit::parse(&subject(key), body, &self.settings);
         let (app, caller) = (Arc::clone(self), caller.clone());
         unstoppable(async move {
             let _turn = app.changes.of(id).lock().await;
@@ -96,7 +106,12 @@ impl App {
     ) -> Result<Option<Prepared>, Error> {
         let is_public =
             |name: &str| integration.form_variables().iter().any(|variable| variable.key == name && !variable.secret);
-        let mut document = edit.apply(before.document(), &is_public)?;
+        let readable = |names: &[String]| match names {
+            [] => false,
+            [first] => first != "config",
+            [first, name, ..] => first != "config" || is_public(name),
+        };
+        let mut document = edit.apply(&subject(integration.key()), before.document(), &readable)?;
         if let Some(Value::Object(config)) = document.get_mut("config") {
             integration.keep_masked(config, &before.config);
         }
@@ -124,6 +139,10 @@ impl App {
         let edit = after.seal(&*self.keyring, caller.account, id)?;
         Ok(Some(Prepared { form: after, edit, record }))
     }
+}
+
+fn subject(key: &str) -> Subject {
+    Subject { noun: "a subscription", writable: &Form::MEMBERS, fixed: &["kind"], legacy: form::legacy_member(key) }
 }
 
 /// Whoever may change nothing of it does not learn whether it is there.

@@ -116,7 +116,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         about: "An admin token of exactly this value exists in the account `default`. \
                 Without it the first start makes one and prints it once. \
-                A token made of an earlier value keeps working.",
+                Another value at a later start ends the one before.",
     },
     path(Group::Server, "tls_cert", None, "PEM file with the certificate chain; serves HTTPS together with `tls_key`."),
     path(Group::Server, "tls_key", None, "PEM file with the private key of `tls_cert`."),

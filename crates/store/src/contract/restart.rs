@@ -3,7 +3,11 @@ use std::time::Duration;
 use domain::{MasterKey, Sequence, Timestamp};
 
 use super::bench::{Bench, START, draft, edit, nameless, options, places, record};
+<<<<<<< HEAD
 use crate::{AppendError, DeadLetter, Error, JournalWrite, LetterFate, NewToken, SyncState};
+=======
+use crate::{AppendError, DeadLetter, Error, JobWrites, JournalWrite, LetterFate, SyncState};
+>>>>>>> 6d175fa (Make, change, reset and take back access tokens through the API, with effect from the answer on)
 
 pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
     let key = MasterKey::from_bytes([1; 32]);
@@ -24,15 +28,7 @@ pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
     };
     let write = JournalWrite { dead: vec![letter.clone()], ..JournalWrite::of(account, Sequence(3)) };
     bench.store.journal_write(vec![write]).await.expect("is written");
-    let token = NewToken {
-        id: bench.store.token_id(),
-        account,
-        hash: [5; 32],
-        ending: "abcd".to_owned(),
-        name: String::new(),
-        grant: String::new(),
-        expires_at: None,
-    };
+    let token = super::tokens::new_token(&bench, account, 5);
     bench.store.token_create(token, record("token")).await.expect("is made");
     let instance = bench.store.instance_id().await.expect("is made");
     let log = bench.texts(account).await;

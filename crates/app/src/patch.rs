@@ -1,4 +1,4 @@
-//! JSON Patch (RFC 6902) on the document of a subscription.
+//! JSON Patch (RFC 6902) on the documents of things that users change.
 //!
 //! Two differences from the RFC, both because existing clients count on them: `replace` of a
 //! member that is absent adds it, and only the members that users may write are reached.
@@ -13,14 +13,14 @@ const DEPTH_MAX: usize = 64;
 
 /// One operation of a patch.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Operation {
-    pub(super) path: Pointer,
-    pub(super) kind: Kind,
+pub(crate) struct Operation {
+    pub(crate) path: Pointer,
+    pub(crate) kind: Kind,
 }
 
 /// What an operation does to its path.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Add(Value),
     Remove,
     Replace(Value),
@@ -31,11 +31,11 @@ pub(super) enum Kind {
 
 /// A JSON Pointer (RFC 6901): the unescaped names from the outside in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pointer(pub(super) Vec<String>);
+pub(crate) struct Pointer(pub(crate) Vec<String>);
 
 /// Why a patch was not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The operation at this place cannot be done, and what it should be.
     Invalid(usize, &'static str, String),
     /// The `test` at this place found another value.
@@ -43,15 +43,15 @@ pub(super) enum Failure {
 }
 
 /// What operations may reach.
-pub(super) struct Bounds<'a> {
+pub(crate) struct Bounds<'a> {
     /// Members of the document that may be written.
-    pub(super) writable: &'a [&'a str],
-    /// Whether the config's member of this name may be read.
-    pub(super) readable: &'a dyn Fn(&str) -> bool,
+    pub(crate) writable: &'a [&'a str],
+    /// Whether what a pointer with these names leads to may be read; it holds no secret then.
+    pub(crate) readable: &'a dyn Fn(&[String]) -> bool,
 }
 
 impl Pointer {
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Ok(Self(Vec::new()));
         }
@@ -80,7 +80,7 @@ impl Operation {
     ///
     /// # Errors
     /// The member that is wrong, and why.
-    pub(super) fn parse(value: &Value) -> Result<Self, (&'static str, String)> {
+    pub(crate) fn parse(value: &Value) -> Result<Self, (&'static str, String)> {
         let Some(members) = value.as_object() else {
             return Err(("", "must be an object with op and path".to_owned()));
         };
@@ -105,7 +105,7 @@ impl Operation {
 
 /// Applies the operations in order. On failure the document is left half changed, so it has to
 /// be a copy.
-pub(super) fn apply(document: &mut Value, operations: &[Operation], bounds: &Bounds<'_>) -> Result<(), Failure> {
+pub(crate) fn apply(document: &mut Value, operations: &[Operation], bounds: &Bounds<'_>) -> Result<(), Failure> {
     let mut room = ADDED_BYTES_MAX;
     for (place, operation) in operations.iter().enumerate() {
         let invalid = |(member, reason): (&'static str, String)| Failure::Invalid(place, member, reason);
@@ -180,17 +180,13 @@ impl Bounds<'_> {
     }
 
     fn check_read(&self, member: &'static str, pointer: &Pointer) -> Result<(), Refusal> {
-        let readable = match pointer.0.as_slice() {
-            [] => false,
-            [first] => first != "config",
-            [first, name, ..] => first != "config" || (self.readable)(name),
-        };
+        let readable = (self.readable)(&pointer.0);
         if readable { Ok(()) } else { Err((member, "holds a secret, which no operation may read".to_owned())) }
     }
 }
 
 fn check_size(value: &Value, path: &Pointer, room: &mut usize) -> Result<(), Refusal> {
-    let too_large = || ("value", "makes the subscription too large".to_owned());
+    let too_large = || ("value", "makes the whole too large".to_owned());
     *room = room.checked_sub(size(value)).ok_or_else(too_large)?;
     if path.0.len() + depth(value) > DEPTH_MAX { Err(too_large()) } else { Ok(()) }
 }
@@ -286,7 +282,7 @@ fn index(token: &str) -> Option<usize> {
 }
 
 /// Applies a merge patch (RFC 7386): members of `patch` win, `null` removes.
-pub(super) fn merge(document: &mut Value, patch: &Value) {
+pub(crate) fn merge(document: &mut Value, patch: &Value) {
     let Some(members) = patch.as_object() else {
         *document = patch.clone();
         return;

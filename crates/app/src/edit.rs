@@ -1,18 +1,29 @@
-//! The bodies in which a change of a subscription may come.
+//! The bodies in which a change may come.
 
 use domain::FieldError;
 use serde_json::{Map, Value};
 
-use super::{
-    form::{Form, legacy_member},
+use crate::{
+    Conflict, Error, Settings,
     patch::{self, Bounds, Failure, Kind, Operation, Pointer},
 };
-use crate::{Conflict, Error, Settings};
+
+/// What a change is made to.
+pub(crate) struct Subject {
+    /// Such as `a subscription`.
+    pub(crate) noun: &'static str,
+    /// Members that can be changed.
+    pub(crate) writable: &'static [&'static str],
+    /// Members that cannot, beside those that begin with `_`.
+    pub(crate) fixed: &'static [&'static str],
+    /// A member that old clients put beside the config.
+    pub(crate) legacy: Option<&'static str>,
+}
 
 /// A change as it was asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Edit {
-    pub(super) comment: Option<String>,
+pub(crate) struct Edit {
+    pub(crate) comment: Option<String>,
     change: Change,
 }
 
@@ -28,35 +39,40 @@ impl Edit {
     ///
     /// # Errors
     /// [`Error::Invalid`] with every mistake.
-    pub(super) fn parse(key: &str, body: &Value, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn parse(subject: &Subject, body: &Value, settings: &Settings) -> Result<Self, Error> {
         let members = match body {
             Value::Array(operations) => {
-                return Ok(Self { comment: None, change: read_operations(key, "", operations, settings)? });
+                return Ok(Self { comment: None, change: read_operations(subject, "", operations, settings)? });
             }
             Value::Object(members) => members,
             _ => return Err(Error::invalid(FORMS)),
         };
         let comment = read_comment(members, settings)?;
         let change = match (members.get("patch"), members.get("merge")) {
-            (Some(Value::Array(operations)), None) => read_operations(key, "patch", operations, settings)?,
-            (None, Some(Value::Object(merge))) => read_merge(key, merge)?,
+            (Some(Value::Array(operations)), None) => read_operations(subject, "patch", operations, settings)?,
+            (None, Some(Value::Object(merge))) => read_merge(subject, merge)?,
             _ if members.contains_key("instructions") => {
-                return Err(Error::invalid(format!("a subscription cannot be changed by instructions; {FORMS}")));
+                return Err(Error::invalid(format!("{} cannot be changed by instructions; {FORMS}", subject.noun)));
             }
             _ => return Err(Error::invalid(FORMS)),
         };
         Ok(Self { comment, change })
     }
 
-    /// The document after the change. Readable is what of the config is no secret.
+    /// The document after the change. What pointers lead to secrets, `readable` tells.
     ///
     /// # Errors
     /// [`Error::Invalid`] for what cannot be done, [`Error::Conflict`] for a failed `test`.
-    pub(super) fn apply(&self, mut document: Value, readable: &dyn Fn(&str) -> bool) -> Result<Value, Error> {
+    pub(crate) fn apply(
+        &self,
+        subject: &Subject,
+        mut document: Value,
+        readable: &dyn Fn(&[String]) -> bool,
+    ) -> Result<Value, Error> {
         match &self.change {
             Change::Merge(merge) => patch::merge(&mut document, merge),
             Change::Patch(list, operations) => {
-                let bounds = Bounds { writable: &Form::MEMBERS, readable };
+                let bounds = Bounds { writable: subject.writable, readable };
                 patch::apply(&mut document, operations, &bounds).map_err(|failure| match failure {
                     Failure::Test(operation) => Error::from(Conflict::Test { operation }),
                     Failure::Invalid(operation, member, reason) => {
@@ -85,7 +101,12 @@ fn read_comment(members: &Map<String, Value>, settings: &Settings) -> Result<Opt
     Err(Error::mistakes("the comment is not valid", vec![FieldError::new("comment", reason)]))
 }
 
-fn read_operations(key: &str, list: &'static str, values: &[Value], settings: &Settings) -> Result<Change, Error> {
+fn read_operations(
+    subject: &Subject,
+    list: &'static str,
+    values: &[Value],
+    settings: &Settings,
+) -> Result<Change, Error> {
     if values.len() > settings.patch_max_operations {
         return Err(Error::invalid(format!(
             "the patch has {} operations; at most {} are allowed",
@@ -97,7 +118,7 @@ fn read_operations(key: &str, list: &'static str, values: &[Value], settings: &S
     let mut mistakes = Vec::new();
     for (at, value) in values.iter().enumerate() {
         match Operation::parse(value) {
-            Ok(operation) => operations.push(without_legacy(key, operation)),
+            Ok(operation) => operations.push(without_legacy(subject, operation)),
             Err((member, reason)) => mistakes.push(FieldError::new(place(list, at, member), reason)),
         }
     }
@@ -114,10 +135,10 @@ fn place(list: &str, operation: usize, member: &str) -> String {
 }
 
 /// Lets pointers to the legacy member lead to the one in the config.
-fn without_legacy(key: &str, Operation { mut path, mut kind }: Operation) -> Operation {
+fn without_legacy(subject: &Subject, Operation { mut path, mut kind }: Operation) -> Operation {
     let lead = |Pointer(tokens): &mut Pointer| {
         if let Some(first) = tokens.first()
-            && Some(first.as_str()) == legacy_member(key)
+            && Some(first.as_str()) == subject.legacy
         {
             tokens.insert(0, "config".to_owned());
         }
@@ -129,8 +150,8 @@ fn without_legacy(key: &str, Operation { mut path, mut kind }: Operation) -> Ope
     Operation { path, kind }
 }
 
-fn read_merge(key: &str, merge: &Map<String, Value>) -> Result<Change, Error> {
-    let read_only = |name: &&String| name.starts_with('_') || *name == "kind";
+fn read_merge(subject: &Subject, merge: &Map<String, Value>) -> Result<Change, Error> {
+    let read_only = |name: &&String| name.starts_with('_') || subject.fixed.contains(&name.as_str());
     let mistakes: Vec<_> = merge
         .keys()
         .filter(read_only)
@@ -140,7 +161,7 @@ fn read_merge(key: &str, merge: &Map<String, Value>) -> Result<Change, Error> {
         return Err(Error::mistakes("the merge is not valid", mistakes));
     }
     let mut merge = merge.clone();
-    if let Some(name) = legacy_member(key)
+    if let Some(name) = subject.legacy
         && let Some(value) = merge.shift_remove(name)
         && let Value::Object(config) = merge.entry("config").or_insert_with(|| Value::Object(Map::new()))
     {

@@ -1,0 +1,149 @@
+//! What tokens may be allowed to do, by name.
+
+/// Something that a token may be allowed to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Store entries, on `acct`.
+    IngestEntries,
+    /// See a subscription, on `integration/<id>` like all that follow.
+    ViewIntegration,
+    /// Make a subscription.
+    CreateIntegration,
+    /// Delete a subscription.
+    DeleteIntegration,
+    /// Change its name.
+    UpdateName,
+    /// Switch it on or off.
+    UpdateOn,
+    /// Change its config, statements or tags.
+    UpdateConfiguration,
+    /// See how its deliveries fare, and its dead letters.
+    ViewDeliveries,
+    /// Send its dead letters again.
+    Redeliver,
+    /// Send entries of the log once more.
+    ReplayIntegration,
+    /// Send its test message.
+    ValidateConnection,
+    /// See how the whole server fares, on `acct`.
+    ViewMetrics,
+    /// See an access token, on `member/<id>:token/<id>` or `service-token/<id>` like all that follow.
+    ViewAccessToken,
+    /// Make an access token.
+    CreateAccessToken,
+    /// Delete an access token.
+    DeleteAccessToken,
+    /// Give an access token another value.
+    ResetAccessToken,
+    /// Change its name.
+    UpdateAccessTokenName,
+    /// Change its description.
+    UpdateAccessTokenDescription,
+    /// Change what it may do.
+    UpdateAccessTokenPolicy,
+    /// Change when it stops working.
+    UpdateAccessTokenExpiry,
+}
+
+/// What kind of thing an action is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Sending entries.
+    Ingest,
+    /// The server as a whole.
+    Server,
+    /// Looking at subscriptions.
+    SubscriptionView,
+    /// Everything else with subscriptions.
+    SubscriptionChange,
+    /// Looking at access tokens.
+    TokenView,
+    /// Everything else with access tokens.
+    TokenChange,
+}
+
+impl Action {
+    /// What changes of a subscription ask for.
+    pub(crate) const CHANGES: [Self; 3] = [Self::UpdateName, Self::UpdateOn, Self::UpdateConfiguration];
+
+    /// What changes of an access token ask for.
+    pub(crate) const TOKEN_CHANGES: [Self; 4] = [
+        Self::UpdateAccessTokenName,
+        Self::UpdateAccessTokenDescription,
+        Self::UpdateAccessTokenPolicy,
+        Self::UpdateAccessTokenExpiry,
+    ];
+
+    /// The name in policies and entries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IngestEntries => "ingestEntries",
+            Self::ViewIntegration => "viewIntegration",
+            Self::CreateIntegration => "createIntegration",
+            Self::DeleteIntegration => "deleteIntegration",
+            Self::UpdateName => "updateName",
+            Self::UpdateOn => "updateOn",
+            Self::UpdateConfiguration => "updateConfiguration",
+            Self::ViewDeliveries => "viewDeliveries",
+            Self::Redeliver => "redeliver",
+            Self::ReplayIntegration => "replayIntegration",
+            Self::ValidateConnection => "validateConnection",
+            Self::ViewMetrics => "viewMetrics",
+            Self::ViewAccessToken => "viewAccessToken",
+            Self::CreateAccessToken => "createAccessToken",
+            Self::DeleteAccessToken => "deleteAccessToken",
+            Self::ResetAccessToken => "resetAccessToken",
+            Self::UpdateAccessTokenName => "updateAccessTokenName",
+            Self::UpdateAccessTokenDescription => "updateAccessTokenDescription",
+            Self::UpdateAccessTokenPolicy => "updateAccessTokenPolicy",
+            Self::UpdateAccessTokenExpiry => "updateAccessTokenExpiry",
+        }
+    }
+
+    pub(crate) fn family(self) -> Family {
+        match self {
+            Self::IngestEntries => Family::Ingest,
+            Self::ViewMetrics => Family::Server,
+            Self::ViewIntegration | Self::ViewDeliveries => Family::SubscriptionView,
+            Self::CreateIntegration
+            | Self::DeleteIntegration
+            | Self::UpdateName
+            | Self::UpdateOn
+            | Self::UpdateConfiguration
+            | Self::Redeliver
+            | Self::ReplayIntegration
+            | Self::ValidateConnection => Family::SubscriptionChange,
+            Self::ViewAccessToken => Family::TokenView,
+            Self::CreateAccessToken
+            | Self::DeleteAccessToken
+            | Self::ResetAccessToken
+            | Self::UpdateAccessTokenName
+            | Self::UpdateAccessTokenDescription
+            | Self::UpdateAccessTokenPolicy
+            | Self::UpdateAccessTokenExpiry => Family::TokenChange,
+        }
+    }
+
+    /// The changes that let see what they change; none for an action that is no such look.
+    pub(crate) fn implied_by(self) -> &'static [Self] {
+        match self {
+            Self::ViewIntegration => &[
+                Self::CreateIntegration,
+                Self::DeleteIntegration,
+                Self::UpdateName,
+                Self::UpdateOn,
+                Self::UpdateConfiguration,
+            ],
+            Self::ViewAccessToken => &[
+                Self::CreateAccessToken,
+                Self::DeleteAccessToken,
+                Self::ResetAccessToken,
+                Self::UpdateAccessTokenName,
+                Self::UpdateAccessTokenDescription,
+                Self::UpdateAccessTokenPolicy,
+                Self::UpdateAccessTokenExpiry,
+            ],
+            _ => &[],
+        }
+    }
+}
