@@ -5,11 +5,7 @@ mod dead_letters;
 mod form;
 mod health;
 mod jobs;
-<<<<<<< HEAD
 mod ledger;
-mod patch;
-=======
->>>>>>> 6d175fa (Make, change, reset and take back access tokens through the API, with effect from the answer on)
 mod record;
 mod skip;
 mod start;

@@ -3,11 +3,7 @@ use std::time::Duration;
 use domain::{MasterKey, Sequence, Timestamp};
 
 use super::bench::{Bench, START, draft, edit, nameless, options, places, record};
-<<<<<<< HEAD
-use crate::{AppendError, DeadLetter, Error, JournalWrite, LetterFate, NewToken, SyncState};
-=======
-use crate::{AppendError, DeadLetter, Error, JobWrites, JournalWrite, LetterFate, SyncState};
->>>>>>> 6d175fa (Make, change, reset and take back access tokens through the API, with effect from the answer on)
+use crate::{AppendError, DeadLetter, Error, JournalWrite, LetterFate, SyncState};
 
 pub(super) async fn everything_is_there_after_a_restart(mut bench: Bench) {
     let key = MasterKey::from_bytes([1; 32]);
