@@ -20,7 +20,7 @@ demo: ## deliver a handful of entries to nine kinds of destinations on this mach
 	@scripts/tools.sh build
 	@scripts/demo.sh
 
-receiver: ## serve stand-ins of the nine vendors on this machine, for the tour in README.md
+receiver: ## serve stand-ins of the vendors on this machine, for the tour in README.md
 	@echo '==> building and serving the receiver; stop with ctrl-c'
 	@scripts/tools.sh build
 	cargo build --release --locked -p receiver

@@ -1,4 +1,4 @@
-"""What one server sent to all nine destinations, kept for the tests that look at it, and the fixtures."""
+"""What one server sent to all destinations, kept for the tests that look at it, and the fixtures."""
 
 import dataclasses
 
@@ -47,7 +47,7 @@ def send(folder, batch, destinations, seconds):
 
 @pytest.fixture(scope="session")
 def sent_to_all(tmp_path_factory):
-    """Every kind, plain and hostile, and minimal entries, to all nine."""
+    """Every kind, plain and hostile, and minimal entries, to all."""
     batch = [entries.plain(kind) for kind in entries.KINDS]
     batch += [entries.hostile(kind, entries.EVERY_HOSTILE) for kind in entries.KINDS]
     batch += [entries.hostile("flag", entries.HOSTILE["long"])]

@@ -19,6 +19,15 @@ OTHER = {
     ),
     "new relic in the EU": ("new-relic-apm", {"domain": "api.eu.newrelic.com"}, "api.eu.newrelic.com"),
     "new relic without a domain": ("new-relic-apm", {"domain": None}, "api.newrelic.com"),
+    "logs of datadog in the EU": ("datadog-logs", {"site": "datadoghq.eu"}, "http-intake.logs.datadoghq.eu"),
+    "dynatrace v2 without a tag": ("dynatrace-v2", {"tag": None, "entity": None}, "demo.live.dynatrace.com"),
+    "events of new relic in the EU": ("new-relic", {"domain": "insights-collector.eu01.nr-data.net"}, "insights-collector.eu01.nr-data.net"),
+    "changes of new relic in the EU": ("new-relic-changes", {"domain": "api.eu.newrelic.com"}, "api.eu.newrelic.com"),
+    "alerts of pagerduty in the EU": ("pagerduty", {"eventType": "alert", "domain": "events.eu.pagerduty.com"}, "events.eu.pagerduty.com"),
+    "alerts of jira": ("opsgenie", {"api": "api.atlassian.com", "priority": "P1"}, "api.atlassian.com"),
+    "loki without a tenant": ("loki", {"tenant": None}, "loki.example.test"),
+    "splunk, raw, in the index of the token": ("splunk-raw", {"index": None, "sourcetype": "acme:audit"}, "splunk.example.test"),
+    "a webhook signed in one way only": ("webhook-signed", {"ldSecret": None}, "webhook.example.test"),
     "signalfx in us2": ("signalfx", {"realm": "us2"}, "ingest.us2.signalfx.com"),
     "splunk with a slash at the end": ("splunk", {"base-url": "https://splunk.example.test/"}, "splunk.example.test"),
 }
@@ -44,7 +53,10 @@ def test_another_configuration_delivers_where_it_says(make_server, receiver, cas
 
 def test_a_key_that_is_wrong_suspends_until_it_is_right(make_server, receiver):
     server = make_server(receiver=receiver).start()
-    wrong = {"datadog": "apiKey", "elastic": "token", "honeycomb": "apiKey", "logdna": "ingestionKey", "signalfx": "accessToken", "splunk": "token"}
+    wrong = {"datadog": "apiKey", "elastic": "token", "honeycomb": "apiKey", "logdna": "ingestionKey", "signalfx": "accessToken", "splunk": "token",
+             "chronosphere": "secretToken", "datadog-logs": "apiKey", "dynatrace-v2": "apiToken", "elastic-data-stream": "token",
+             "grafana": "apiKey", "kosli": "secret", "last9": "apiToken", "loki": "password", "new-relic": "apiKey",
+             "new-relic-changes": "apiKey", "opsgenie": "apiKey", "pagerduty": "integrationKey", "splunk-raw": "token"}
     created = {key: server.subscribe(key, {**CONFIGS[key], field: "d3Jvbmc6a2V5"}) for key, field in wrong.items()}
     batch = [entries.plain(kind) for kind in entries.KINDS]
     receiver.expect(entries.ids(batch))

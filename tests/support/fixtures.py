@@ -30,5 +30,5 @@ def make_server(tmp_path):
 
 @pytest.fixture
 def server(make_server, receiver):
-    """A server that reaches the receiver under the names of the nine vendors."""
+    """A server that reaches the receiver under the names of the vendors."""
     return make_server(receiver=receiver).start()

@@ -1,4 +1,4 @@
-"""The local stand-in of the nine vendors, and what it got."""
+"""The local stand-in of the vendors, and what it got."""
 
 import requests
 

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::{
     kind::Kind,
+    template::ChatMarkup,
     variables::{VariableType, Variables},
+    webhook::StandardWebhook,
 };
 
 /// Place within the object and what is wrong there.
@@ -33,6 +35,8 @@ pub(crate) struct Extension {
     pub(crate) skip_verification: Option<String>,
     pub(crate) sign_if: Option<String>,
     pub(crate) hidden: bool,
+    pub(crate) markup: Option<ChatMarkup>,
+    pub(crate) standard_webhook: Option<StandardWebhook>,
 }
 
 /// A body that needs no template.
@@ -280,6 +284,9 @@ impl Extension {
             if !key.iter().all(is_boolean) {
                 return Err((member.into(), "must name a form variable of type boolean".into()));
             }
+        }
+        if let Some(webhook) = &self.standard_webhook {
+            webhook.check(variables, self.batch.is_some())?;
         }
         match &self.batch {
             _ if self.destination == Kind::Http => Ok(()),

@@ -17,8 +17,9 @@ use crate::{
         line_root, render_json, times,
     },
     sample,
-    template::{HtmlEscape, JsonEscape, Limits},
+    template::{ChatEscape, HtmlEscape, JsonEscape, Limits},
     variables::{FormVariable, Variables},
+    webhook,
 };
 
 // What a batch holds at most in bytes where there are no batches.
@@ -131,6 +132,9 @@ impl Integration {
     /// Every mistake, with attributes such as `config.hostURL`; never with a value of the config.
     pub fn validate_config(&self, config: &Map<String, Value>) -> Result<(), Vec<FieldError>> {
         self.variables.validate(config)?;
+        if let Some(webhook) = &self.extension.standard_webhook {
+            webhook.check_config(&self.variables.values(config))?;
+        }
         match self.line(config, json!({ "delivery": { "now": times(domain::Timestamp::default()) } })) {
             Err(error @ (RenderError::Url { of_entry: false, .. } | RenderError::Header { of_entry: false, .. })) => {
                 Err(vec![FieldError::new("config", error.to_string())])
@@ -285,6 +289,9 @@ impl Integration {
         };
         let RequestLine { url, mut headers } = line;
         headers.extend(self.signature(&values).and_then(|signature| signature.header(&values, &body)));
+        if let (Some(webhook), Some(id)) = (&self.extension.standard_webhook, &last.message_id) {
+            headers.extend(webhook.headers(&values, id, last.now, &body)?);
+        }
         let (body, is_packed) = self.packed(body).map_err(RenderError::Compress)?;
         if is_packed {
             headers.push(("Content-Encoding".into(), "gzip".into()));
@@ -327,7 +334,8 @@ impl Integration {
             Some(_) => None,
             None => Some(self.line(config, root)?),
         };
-        Ok(Item::Body(RenderedItem { body: bytes, stamp: stamp.at, now: moment.now, line }))
+        let message_id = self.extension.standard_webhook.as_ref().map(|_| webhook::message_id(entry));
+        Ok(Item::Body(RenderedItem { body: bytes, stamp: stamp.at, now: moment.now, line, message_id }))
     }
 
     /// The signature, if requests under these values are signed.
@@ -344,9 +352,10 @@ impl Integration {
     /// The body; none when it is blank.
     fn render_body(&self, template: &BodyTemplate, root: &Value) -> Result<Option<String>, RenderError> {
         let limits = Limits::default();
-        let rendered = match template.json {
-            true => template.template.render(root, &JsonEscape, &limits),
-            false => template.template.render(root, &HtmlEscape, &limits),
+        let rendered = match (template.json, self.extension.markup) {
+            (true, Some(markup)) => template.template.render(root, &ChatEscape(markup), &limits),
+            (true, None) => template.template.render(root, &JsonEscape, &limits),
+            (false, _) => template.template.render(root, &HtmlEscape, &limits),
         };
         let body = rendered.map_err(RenderError::Template)?;
         if body.trim().is_empty() {

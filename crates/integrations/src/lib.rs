@@ -22,6 +22,7 @@ mod sample;
 mod samples;
 pub mod template;
 mod variables;
+mod webhook;
 
 pub use about::About;
 pub use batch::BatchLimits;

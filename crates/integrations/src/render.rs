@@ -128,6 +128,8 @@ pub struct RenderedItem {
     pub now: Timestamp,
     /// Address and headers, where each item has its own.
     pub(crate) line: Option<RequestLine>,
+    /// Names the message, where requests are Standard Webhooks.
+    pub(crate) message_id: Option<String>,
 }
 
 impl std::fmt::Debug for RenderedItem {
@@ -173,6 +175,7 @@ impl Stamp {
 pub(crate) fn delivery_context(entry: &Entry, stamp: Stamp, now: Timestamp) -> Value {
     json!({
         "handle": handle(entry),
+        "digest": digest(entry),
         "account": entry.account,
         "sequence": entry.sequence.0,
         "late": stamp.late,
@@ -203,6 +206,12 @@ pub(crate) fn times(at: Timestamp) -> Value {
 fn handle(entry: &Entry) -> String {
     let hash = digest::digest(&digest::SHA256, &entry.bytes);
     format!("{}-{}-{}", entry.account, entry.id, hex(&hash.as_ref()[..16]))
+}
+
+/// Names an entry by its content in 32 hex digits, for places that have no room for the handle.
+pub(crate) fn digest(entry: &Entry) -> String {
+    let hash = digest::digest(&digest::SHA256, handle(entry).as_bytes());
+    hex(&hash.as_ref()[..16])
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

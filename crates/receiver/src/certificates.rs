@@ -9,7 +9,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// The names that are served. A wildcard stands for one label, so that regions of workflow URLs
 /// have to be named each; `extra` brings those that are not here.
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 55] = [
     "localhost",
     "127.0.0.1",
     "::1",
@@ -46,6 +46,25 @@ const NAMES: [&str; 36] = [
     "ingest.au0.signalfx.com",
     "splunk.example.test",
     "elastic.example.test",
+    "http-intake.logs.datadoghq.com",
+    "http-intake.logs.datadoghq.eu",
+    "http-intake.logs.us5.datadoghq.com",
+    "hooks.slack.com",
+    "hooks.zapier.com",
+    "insights-collector.newrelic.com",
+    "insights-collector.eu01.nr-data.net",
+    "events.pagerduty.com",
+    "events.eu.pagerduty.com",
+    "api.opsgenie.com",
+    "api.eu.opsgenie.com",
+    "api.atlassian.com",
+    "*.chronosphere.io",
+    "app.kosli.com",
+    "grafana.example.test",
+    "loki.example.test",
+    "mattermost.example.test",
+    "last9.example.test",
+    "webhook.example.test",
 ];
 
 /// What TLS is served with, and the authority that vouches for it.

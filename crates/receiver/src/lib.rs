@@ -1,4 +1,4 @@
-//! A local receiver that speaks the ingest protocols of nine vendors and refuses what they refuse.
+//! A local receiver that speaks the ingest protocols of the vendors and refuses what they refuse.
 //!
 //! It serves `make demo` and the end-to-end tests. It is written from the vendors' public
 //! documentation, not from the templates that send to it, so that a wrong unit, a missing field or

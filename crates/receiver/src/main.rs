@@ -1,4 +1,4 @@
-//! `auditcast-receiver`: stands in for the nine vendors on this machine.
+//! `auditcast-receiver`: stands in for the vendors on this machine.
 
 use std::{
     io::Write,
@@ -11,8 +11,7 @@ use anyhow::Context;
 use clap::Parser;
 use receiver::{Keys, Options, Receiver};
 
-/// A strict local stand-in for Datadog, Dynatrace, Elasticsearch, Honeycomb, Mezmo, Microsoft Teams,
-/// New Relic, SignalFx and Splunk.
+/// A strict local stand-in for the vendors of all built-in integrations.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -67,6 +66,15 @@ fn set_key(keys: &mut Keys, vendor: &str, key: &str) -> Result<(), String> {
         "signalfx" => &mut keys.signalfx,
         "splunk" => &mut keys.splunk,
         "splunk-disabled" => &mut keys.splunk_disabled,
+        "slack" | "mattermost" | "zapier" => &mut keys.hook,
+        "webhook-signed" => &mut keys.webhook,
+        "webhook-signed-previous" => &mut keys.webhook_previous,
+        "chronosphere" | "kosli" => &mut keys.ld_webhook,
+        "pagerduty" => &mut keys.pagerduty,
+        "grafana" => &mut keys.grafana,
+        "loki" => &mut keys.loki,
+        "opsgenie" => &mut keys.opsgenie,
+        "last9" => &mut keys.last9,
         _ => return Err(format!("{vendor} is no vendor with a key")),
     };
     key.clone_into(place);

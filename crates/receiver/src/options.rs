@@ -29,6 +29,8 @@ pub struct Options {
     pub honeycomb_datasets: Vec<String>,
     /// New Relic application ids that exist; empty means that every number does.
     pub newrelic_applications: Vec<String>,
+    /// GUID of the New Relic entity that changes are recorded for.
+    pub newrelic_entity: String,
     /// Splunk indexes that the token may write to.
     pub splunk_indexes: Vec<String>,
     /// Whether the Splunk token has indexer acknowledgement on, which makes a channel necessary.
@@ -52,6 +54,7 @@ impl Options {
             keys: Keys::default(),
             honeycomb_datasets: vec!["auditcast".to_owned()],
             newrelic_applications: Vec::new(),
+            newrelic_entity: "MXxBUE18QVBQTElDQVRJT058MQ".to_owned(),
             splunk_indexes: vec!["main".to_owned(), "audit".to_owned()],
             splunk_ack: false,
             splunk_body_max: 1 << 20,
@@ -93,6 +96,24 @@ pub struct Keys {
     pub splunk: String,
     /// A Splunk token that exists and is switched off.
     pub splunk_disabled: String,
+    /// Last part of the address of a webhook of Slack, Mattermost or Zapier.
+    pub hook: String,
+    /// Secret of signed webhooks: `whsec_` and base64.
+    pub webhook: String,
+    /// The secret that the receiver of signed webhooks knows from before.
+    pub webhook_previous: String,
+    /// Secret of `X-LD-Signature`.
+    pub ld_webhook: String,
+    /// The routing key of PagerDuty.
+    pub pagerduty: String,
+    /// After `Bearer ` in `Authorization`.
+    pub grafana: String,
+    /// User, colon and password of Loki's Basic credentials.
+    pub loki: String,
+    /// After `GenieKey ` in `Authorization`.
+    pub opsgenie: String,
+    /// After `Bearer ` in `X-LAST9-API-TOKEN`.
+    pub last9: String,
 }
 
 impl Default for Keys {
@@ -108,6 +129,15 @@ impl Default for Keys {
             signalfx: "signalfx-token".to_owned(),
             splunk: "splunk-token".to_owned(),
             splunk_disabled: "splunk-disabled".to_owned(),
+            hook: "hook-token".to_owned(),
+            webhook: "whsec_YXVkaXRjYXN0IHdlYmhvb2sgc2VjcmV0IDEyMzQ1Njc4".to_owned(),
+            webhook_previous: "whsec_cHJldmlvdXMgd2ViaG9vayBzZWNyZXQgOTg3NjU0MzIx".to_owned(),
+            ld_webhook: "ld-webhook-secret".to_owned(),
+            pagerduty: "0123456789abcdef0123456789abcdef".to_owned(),
+            grafana: "grafana-token".to_owned(),
+            loki: "loki:loki-password".to_owned(),
+            opsgenie: "opsgenie-key".to_owned(),
+            last9: "last9-token".to_owned(),
         }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, Method};
 
-/// Largest body that is read or unpacked, in bytes: Elasticsearch's limit, the largest of the nine.
+/// Largest body that is read or unpacked, in bytes: Elasticsearch's limit, the largest of all.
 pub(crate) const BODY_MAX: usize = 100 << 20;
 
 /// One HTTP request, read whole.

@@ -82,11 +82,7 @@ impl Store {
     /// [`Error`] when the database fails.
     pub async fn entry_drop(&self, step: EntryDrop) -> Result<EntriesDropped, Error> {
         let no = self.account_no(step.account).await?;
-        let dropped = self.shared.writer.run(move |group| drop_step(group.connection, no, step)).await?;
-        if dropped.entries > 0 {
-            self.shared.index.note_dropped(step.account);
-        }
-        Ok(dropped)
+        self.shared.writer.run(move |group| drop_step(group.connection, no, step)).await
     }
 
     /// Writes the progress of a subscription that nobody delivers for, with what tells of it.

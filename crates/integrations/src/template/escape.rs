@@ -49,7 +49,7 @@ impl Escape for HtmlEscape {
 
 /// Appends `value` as `JSON.stringify` writes the inside of a string. No HTML entity holds a
 /// character that JSON escapes, so one pass does both escapings.
-fn push_json(out: &mut String, value: &str, html: bool) {
+pub(super) fn push_json(out: &mut String, value: &str, html: bool) {
     let mut plain_from = 0;
     for (at, byte) in value.bytes().enumerate() {
         let entity = if html { html_entity(byte) } else { None };

@@ -6,6 +6,7 @@
 //! blocks and helpers from outside.
 
 mod ast;
+mod chat;
 mod error;
 mod escape;
 mod expression;
@@ -16,6 +17,7 @@ mod render;
 mod value;
 mod whitespace;
 
+pub use chat::{ChatEscape, ChatMarkup};
 pub use error::{TemplateError, TemplateErrorKind};
 pub use escape::{Escape, HtmlEscape, JsonEscape};
 

@@ -212,5 +212,17 @@ fn only_hosts_that_the_manifest_names_count_as_fixed() {
         .filter(|integration| integration.host_is_fixed())
         .map(|integration| integration.key().into())
         .collect();
-    assert_eq!(named, ["datadog", "honeycomb", "logdna", "new-relic-apm", "signalfx"]);
+    let expected = [
+        "datadog",
+        "datadog-logs",
+        "honeycomb",
+        "logdna",
+        "new-relic",
+        "new-relic-apm",
+        "new-relic-changes",
+        "opsgenie",
+        "pagerduty",
+        "signalfx",
+    ];
+    assert_eq!(named, expected);
 }

@@ -6,8 +6,37 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{BASE_URL, DATE, NOW, built_in, config, documents, entry, least_config, rendered, request};
 
-const KEYS: [&str; 9] =
-    ["datadog", "dynatrace", "elastic", "honeycomb", "logdna", "msteams", "new-relic-apm", "signalfx", "splunk"];
+const KEYS: [&str; 26] = [
+    "chronosphere",
+    "datadog",
+    "datadog-logs",
+    "dynatrace",
+    "dynatrace-v2",
+    "elastic",
+    "elastic-data-stream",
+    "grafana",
+    "honeycomb",
+    "kosli",
+    "last9",
+    "logdna",
+    "loki",
+    "mattermost",
+    "msteams",
+    "new-relic",
+    "new-relic-apm",
+    "new-relic-changes",
+    "opsgenie",
+    "pagerduty",
+    "signalfx",
+    "slack",
+    "splunk",
+    "splunk-raw",
+    "webhook-signed",
+    "zapier",
+];
+
+/// These get the entry as the REST API gives it, with its empty members.
+const WHOLE: [&str; 4] = ["chronosphere", "kosli", "splunk-raw", "webhook-signed"];
 
 const HOSTILE: [&str; 8] = [
     "say \"hi\" \\ back",
@@ -21,7 +50,7 @@ const HOSTILE: [&str; 8] = [
 ];
 
 /// Entries of every kind: with all that a producer may say, and with the least.
-fn entries() -> Vec<Value> {
+pub fn entries() -> Vec<Value> {
     let mut entries: Vec<Value> = [
         ("updateOn", "proj/shop:env/production:flag/checkout;payments,beta"),
         ("updateName", "proj/shop"),
@@ -65,7 +94,7 @@ fn complete(entry: &mut Value, index: usize, text: &str) {
     merge(entry, more);
 }
 
-fn hostile_entries() -> Vec<Value> {
+pub fn hostile_entries() -> Vec<Value> {
     let long = "ä\"😀".repeat(4_000);
     let mut entries = Vec::new();
     for (index, text) in HOSTILE.iter().copied().chain([long.as_str()]).enumerate() {
@@ -87,7 +116,7 @@ fn merge(entry: &mut Value, more: Value) {
 }
 
 /// The least config, and others that choose other parts of the templates.
-fn configs(key: &str) -> Vec<Map<String, Value>> {
+pub fn configs(key: &str) -> Vec<Map<String, Value>> {
     let least = least_config(key);
     let with = |more: Value| {
         let mut config = least.clone();
@@ -98,12 +127,33 @@ fn configs(key: &str) -> Vec<Map<String, Value>> {
         "datadog" => vec![least.clone(), with(json!({ "hideMemberDetails": true }))],
         "dynatrace" => vec![least.clone(), with(json!({ "tag": "frontend", "entity": "SERVICE" }))],
         "honeycomb" => vec![least.clone(), with(json!({ "target": "markers" }))],
+        "datadog-logs" => vec![
+            with(json!({ "hideMemberDetails": true, "site": "us5.datadoghq.com", "service": "audit" })),
+            least.clone(),
+        ],
+        "dynatrace-v2" => vec![least.clone(), with(json!({ "tag": "frontend", "entity": "SERVICE" }))],
+        "elastic-data-stream" => vec![least.clone(), with(json!({ "dataset": "audit", "namespace": "prod" }))],
+        "last9" => vec![least.clone(), with(json!({ "last9": "checkout" }))],
+        "loki" => vec![least.clone(), with(json!({ "tenant": "acme", "job": "audit \"log\"" }))],
+        "opsgenie" => vec![least.clone(), with(json!({ "api": "api.atlassian.com", "priority": "P1" }))],
+        "pagerduty" => vec![
+            least.clone(),
+            with(json!({ "eventType": "alert", "severity": "critical", "domain": "events.eu.pagerduty.com" })),
+        ],
+        "splunk-raw" => vec![least.clone(), with(json!({ "index": "audit", "sourcetype": "acme:audit" }))],
+        "webhook-signed" => vec![
+            least.clone(),
+            with(json!({
+                "previousSecret": "whsec_cHJldmlvdXMgd2ViaG9vayBzZWNyZXQgOTg3NjU0MzIx",
+                "ldSecret": "ld-webhook-secret",
+            })),
+        ],
         _ => vec![least],
     }
 }
 
 #[test]
-fn the_nine_are_there_and_everything_loads() {
+fn all_are_there_and_everything_loads() {
     let catalogue = Catalogue::builtin().unwrap();
     let of_http = catalogue.listed().filter(|integration| integration.kind() == Kind::Http);
     let keys: Vec<_> = of_http.map(|integration| integration.key().to_owned()).collect();
@@ -134,7 +184,9 @@ fn check_all(entries: &[Value]) {
                 let request = request(&integration, &config, &entry);
                 let body = unpacked(&request);
                 let documents = documents(&body);
-                documents.iter().for_each(|document| assert_filled(document, key));
+                if !WHOLE.contains(&key) {
+                    documents.iter().for_each(|document| assert_filled(document, key));
+                }
                 assert!(String::from_utf8_lossy(&body).contains(entry.id.as_str()), "{key} leaves the id out");
                 check_limits(key, &body, &documents);
             }
@@ -245,7 +297,8 @@ fn check_limits(key: &str, body: &[u8], documents: &[Value]) {
             assert_eq!(document["time"].to_string(), "1790000000.123");
             assert!(document["event"].is_object());
         }
-        other => panic!("no limits for {other}"),
+        // The receiver knows the limits of the others: see `delivered`.
+        _ => {}
     }
 }
 
@@ -280,6 +333,11 @@ fn events_beyond_the_age_window_are_stamped_anew_and_say_so() {
         ("dynatrace", "/start", DATE + 29 * DAY, DATE),
         ("logdna", "/timestamp", DATE + DAY, DATE + DAY),
         ("signalfx", "/timestamp", DATE + 400 * DAY, DATE),
+        ("datadog-logs", "/timestamp", DATE + DAY, DATE + DAY),
+        ("dynatrace-v2", "/startTime", DATE + 31 * DAY, DATE + 31 * DAY),
+        ("new-relic", "/timestamp", DATE + 2 * DAY, DATE + 2 * DAY),
+        ("new-relic", "/timestamp", DATE + DAY, DATE),
+        ("new-relic-changes", "/variables/timestamp", DATE + DAY, DATE + DAY),
     ] {
         let integration = built_in(key);
         let now = Timestamp::from_millis(now);
@@ -287,8 +345,11 @@ fn events_beyond_the_age_window_are_stamped_anew_and_say_so() {
         let Item::Body(item) = item else { panic!("{key} sends nothing") };
         let document = &documents(&item.body)[0];
         assert_eq!(document.pointer(pointer), Some(&json!(stamped)), "{key} at {now}");
-        let says_so = document.to_string().contains("Happened at 2026-09-21T14:13:20Z");
-        assert_eq!(says_so, item.stamp != entry.facts().date(), "{key} at {now}");
+        let own_time = "2026-09-21T14:13:20Z";
+        // Some say the event's own time always, in a member of its own.
+        let always = ["/entry/time", "/entryTime"].iter().any(|at| document.pointer(at) == Some(&json!(own_time)));
+        let says_so = document.to_string().contains(&format!("Happened at {own_time}"));
+        assert!(always || says_so == (item.stamp != entry.facts().date()), "{key} at {now}");
     }
 }
 
@@ -321,7 +382,7 @@ fn test_messages_are_served_by_every_integration() {
 }
 
 #[test]
-fn only_elastic_is_told_the_name_of_each_entry() {
+fn elastic_is_told_the_name_of_each_entry() {
     let naming: Vec<_> = KEYS.into_iter().filter(|key| built_in(key).names_entries()).collect();
-    assert_eq!(naming, ["elastic"]);
+    assert_eq!(naming, ["elastic", "elastic-data-stream"]);
 }

@@ -11,6 +11,8 @@ mod config;
 #[cfg(test)]
 mod cut;
 #[cfg(test)]
+mod delivered;
+#[cfg(test)]
 mod folders;
 #[cfg(test)]
 mod kinds;
@@ -22,3 +24,5 @@ mod replies;
 mod requests;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod webhooks;

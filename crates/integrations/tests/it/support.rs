@@ -79,8 +79,40 @@ pub fn least_config(key: &str) -> Map<String, Value> {
             "skip-ca-verification": false,
         }),
         "otlp" => json!({ "url": "https://otel.corp.test:4318" }),
-        other => panic!("{other} is not built in"),
+        other => further_config(other),
     })
+}
+
+/// Of the integrations whose vendors the receiver plays in these tests: with the keys that it knows.
+fn further_config(key: &str) -> Value {
+    match key {
+        "chronosphere" => json!({
+            "receiverURL": "https://acme.chronosphere.io/api/v1/data/events/receiver/launchdarkly",
+            "secretToken": "ld-webhook-secret",
+        }),
+        "datadog-logs" => json!({ "apiKey": "datadog-key" }),
+        "dynatrace-v2" => json!({ "apiToken": "dynatrace-token", "url": "https://abc.live.dynatrace.com/" }),
+        "elastic-data-stream" => json!({ "url": "https://elastic.example.test", "token": "ZWxhc3RpYzprZXk=" }),
+        "grafana" => json!({ "endpointUrl": "https://grafana.example.test", "apiKey": "grafana-token" }),
+        "kosli" => json!({ "webhookUrl": "https://app.kosli.com/api/v2/webhooks/1", "secret": "ld-webhook-secret" }),
+        "last9" => {
+            json!({ "endpointUrl": "https://last9.example.test/v4/organizations/acme", "apiToken": "last9-token" })
+        }
+        "loki" => json!({ "url": "https://loki.example.test", "user": "loki", "password": "loki-password" }),
+        "mattermost" => json!({ "url": "https://mattermost.example.test/hooks/hook-token" }),
+        "new-relic" => json!({ "accountId": "4711", "apiKey": "newrelic-key" }),
+        "new-relic-changes" => json!({ "apiKey": "newrelic-key", "entityGuid": "MXxBUE18QVBQTElDQVRJT058MQ" }),
+        "opsgenie" => json!({ "apiKey": "opsgenie-key" }),
+        "pagerduty" => json!({ "integrationKey": "0123456789abcdef0123456789abcdef" }),
+        "slack" => json!({ "url": "https://hooks.slack.com/services/T0001/B0001/hook-token" }),
+        "splunk-raw" => json!({ "base-url": "https://splunk.example.test", "token": "splunk-token" }),
+        "webhook-signed" => json!({
+            "url": "https://webhook.example.test/audit?tenant=1",
+            "secret": "whsec_YXVkaXRjYXN0IHdlYmhvb2sgc2VjcmV0IDEyMzQ1Njc4",
+        }),
+        "zapier" => json!({ "url": "https://hooks.zapier.com/hooks/catch/1234567/hook-token/" }),
+        other => panic!("{other} is not built in"),
+    }
 }
 
 pub fn entry(value: &Value) -> Entry {

@@ -197,6 +197,9 @@ fn store(call: &mut Call<'_>, index: &str, id: &str, create: bool, source: &Map<
             let reason = "data stream timestamp field [@timestamp] is missing";
             return Outcome::failed(400, "document_parsing_exception", reason);
         }
+        if let Some(reason) = other_stream(index, source) {
+            return Outcome::failed(400, "document_parsing_exception", reason);
+        }
     }
     if let Some(reason) = mapping::misfit(id, source) {
         return Outcome::failed(400, "document_parsing_exception", reason);
@@ -264,6 +267,17 @@ fn bad_index(index: &str) -> Option<String> {
 /// The built-in index templates make a data stream of every name like `logs-DATASET-NAMESPACE`.
 fn is_data_stream(index: &str) -> bool {
     index.strip_prefix("logs-").is_some_and(|rest| rest.contains('-'))
+}
+
+/// The fields `data_stream.*` are constant in a data stream: they are left out or those of its name.
+fn other_stream(index: &str, source: &Map<String, Value>) -> Option<String> {
+    let named: Vec<&str> = index.splitn(3, '-').collect();
+    let sent = source.get("data_stream")?;
+    ["type", "dataset", "namespace"].iter().zip(named).find_map(|(key, name)| {
+        let value = sent.get(key)?;
+        let reason = format!("[data_stream.{key}]: constant_keyword [{name}] does not take {value}");
+        (value.as_str() != Some(name)).then_some(reason)
+    })
 }
 
 fn refuse(status: u16, kind: &str, reason: &str) -> Refusal {

@@ -1,17 +1,29 @@
-//! The nine vendors. Each module refuses what its vendor's documentation says it refuses.
+//! The vendors. Each module refuses what its vendor's documentation says it refuses.
 
 mod card;
 mod datadog;
+mod datadog_logs;
 mod dynatrace;
 mod elastic;
+mod grafana;
 mod honeycomb;
+mod last9;
+mod loki;
 mod mapping;
+mod mattermost;
 mod mezmo;
 mod newrelic;
+mod newrelic_changes;
+mod newrelic_events;
+mod opsgenie;
+mod pagerduty;
 mod selector;
 mod signalfx;
+mod slack;
 mod splunk;
 mod teams;
+mod webhook;
+mod zapier;
 
 pub(crate) use teams::connector_error;
 
@@ -38,6 +50,8 @@ pub(crate) struct Memory {
     datasets: HashSet<String>,
     /// Second of the newest deployment by application id.
     deployments: BTreeMap<String, i64>,
+    /// Newest time by labels of a Loki stream, in milliseconds.
+    streams: BTreeMap<String, i64>,
     acks: u64,
 }
 
@@ -140,16 +154,29 @@ impl BadBody {
 /// Lets the vendor of `place` judge the request.
 pub(crate) fn judge(place: Place, call: &mut Call<'_>) -> Judgement {
     let verdict = match place {
+        Place::Chronosphere | Place::Kosli => webhook::judge_ld(call),
         Place::Datadog => datadog::judge(call),
+        Place::DatadogLogs => datadog_logs::judge(call),
         Place::Dynatrace => dynatrace::judge_v1(call),
         Place::DynatraceV2 => dynatrace::judge_v2(call),
-        Place::Elastic => elastic::judge(call),
+        Place::Elastic | Place::ElasticStream => elastic::judge(call),
+        Place::Grafana => grafana::judge(call),
         Place::Honeycomb => honeycomb::judge(call),
+        Place::Last9 => last9::judge(call),
         Place::Logdna => mezmo::judge(call),
-        Place::Teams => teams::judge(call),
+        Place::Loki => loki::judge(call),
+        Place::Mattermost => mattermost::judge(call),
         Place::NewRelic => newrelic::judge(call),
+        Place::NewRelicChanges => newrelic_changes::judge(call),
+        Place::NewRelicEvents => newrelic_events::judge(call),
+        Place::Opsgenie => opsgenie::judge(call),
+        Place::PagerDuty => pagerduty::judge(call),
         Place::SignalFx => signalfx::judge(call),
-        Place::Splunk => splunk::judge(call),
+        Place::Slack => slack::judge(call),
+        Place::Splunk | Place::SplunkRaw => splunk::judge(call),
+        Place::Teams => teams::judge(call),
+        Place::Webhook => webhook::judge_standard(call),
+        Place::Zapier => zapier::judge(call),
         Place::Unknown => {
             let reason = format!("no vendor has {} at host {}", call.request.path, call.request.host);
             Err(Refusal::new(Reply::json(404, &json!({"error": reason})), reason))
@@ -162,21 +189,24 @@ pub(crate) fn judge(place: Place, call: &mut Call<'_>) -> Judgement {
 pub(crate) fn trouble(place: Place, status: u16) -> Reply {
     let text = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason()).unwrap_or("Error");
     match (place, status) {
-        (Place::Datadog, _) => Reply::json(status, &json!({"errors": [text]})),
+        (Place::Datadog | Place::DatadogLogs, _) => Reply::json(status, &json!({"errors": [text]})),
         (Place::Dynatrace | Place::DynatraceV2, _) => {
             Reply::json(status, &json!({"error": {"code": status, "message": text}}))
         }
-        (Place::Elastic, 429) => {
+        (Place::Elastic | Place::ElasticStream, 429) => {
             elastic::error(429, "es_rejected_execution_exception", "rejected execution of coordinating operation")
         }
-        (Place::Elastic, _) => elastic::error(status, "exception", text),
+        (Place::Elastic | Place::ElasticStream, _) => elastic::error(status, "exception", text),
         (Place::NewRelic, _) => Reply::json(status, &json!({"error": {"title": text}})),
         (Place::SignalFx, _) => Reply::json(status, &json!({"code": status, "message": text})),
-        (Place::Splunk, 503) => splunk::reply(503, 9, "Server is busy"),
-        (Place::Splunk, 500) => splunk::reply(500, 8, "Internal server error"),
-        (Place::Splunk, 413) => splunk::reply(413, 27, "Request entity too large"),
-        (Place::Splunk, 429) => splunk::reply(429, 26, "Server is at capacity"),
-        (Place::Teams, _) => Reply::text(status, text),
+        (Place::Splunk | Place::SplunkRaw, 503) => splunk::reply(503, 9, "Server is busy"),
+        (Place::Splunk | Place::SplunkRaw, 500) => splunk::reply(500, 8, "Internal server error"),
+        (Place::Splunk | Place::SplunkRaw, 413) => splunk::reply(413, 27, "Request entity too large"),
+        (Place::Splunk | Place::SplunkRaw, 429) => splunk::reply(429, 26, "Server is at capacity"),
+        (Place::Teams | Place::Loki, _) => Reply::text(status, text),
+        (Place::Slack, 429) => Reply::text(status, "rate_limited"),
+        (Place::Slack, _) => Reply::text(status, "rollup_error"),
+        (Place::Grafana, _) => Reply::json(status, &json!({"message": text})),
         _ => Reply::json(status, &json!({"error": text})),
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn judge(call: &mut Call<'_>) -> Verdict {
             Ok(Judgement::nothing(reply(200, 17, "HEC is healthy")))
         }
         "/services/collector" | "/services/collector/event" if call.is_post() => events(call),
+        "/services/collector/raw" if call.is_post() => raw(call),
         "/services/collector/ack" if call.is_post() => acks(call),
         _ => Err(refuse(404, 404, "The requested URL was not found on this server.")),
     }
@@ -61,6 +62,32 @@ fn events(call: &mut Call<'_>) -> Verdict {
         reply(200, 0, "Success")
     };
     Ok(Judgement { reply, refused: None, stored })
+}
+
+/// The raw endpoint, for a source type that reads each line as one JSON object.
+fn raw(call: &mut Call<'_>) -> Verdict {
+    authorise(call)?;
+    channel(call)?;
+    let index = call.request.parameter("index");
+    if index.is_some_and(|index| !call.options.splunk_indexes.contains(&index)) {
+        return Err(refuse(400, 7, "Incorrect index"));
+    }
+    let body = call.body(&["gzip"], call.options.splunk_body_max).map_err(|bad| match bad {
+        BadBody::Large(_) => refuse(413, 27, "Request entity too large"),
+        BadBody::Coding(_) => refuse(400, 6, "Invalid data format"),
+    })?;
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(refuse(400, 5, "No data"));
+    }
+    // Splunk itself takes any text; a line that is no object would be an event that nobody can read.
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let stored: Result<Vec<String>, _> = lines
+        .map(|line| serde_json::from_slice::<Map<String, Value>>(line).map(|event| Value::Object(event).to_string()))
+        .collect();
+    match stored {
+        Ok(stored) => Ok(Judgement { reply: reply(200, 0, "Success"), refused: None, stored }),
+        Err(error) => Err(Refusal::new(reply(400, 6, "Invalid data format"), format!("a line is no object: {error}"))),
+    }
 }
 
 type Problem = (u16, u32, String);

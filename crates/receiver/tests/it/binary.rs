@@ -34,7 +34,7 @@ fn each_listener_is_announced_once_it_is_ready() {
 
 #[test]
 fn a_key_for_nobody_is_refused() {
-    let output = command().args(["--key", "slack=x"]).output().unwrap();
+    let output = command().args(["--key", "fax=x"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("slack is no vendor with a key"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("fax is no vendor with a key"));
 }

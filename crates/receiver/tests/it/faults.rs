@@ -138,7 +138,7 @@ fn a_wrong_order_is_refused() {
         (json!({"kind": "status", "status": 500, "headers": {"a b": "x"}}), "a b"),
         (json!({"kind": "hang", "count": 0}), "count"),
         (json!({"kind": "hang", "count": 1, "forever": true}), "both"),
-        (json!({"kind": "hang", "destination": "slack"}), "slack"),
+        (json!({"kind": "hang", "destination": "fax"}), "fax"),
         (json!({"kind": "item_errors", "destination": "datadog"}), "item_errors"),
         (json!({"kind": "item_errors"}), "item_errors"),
     ] {

@@ -71,7 +71,7 @@ fn a_request_is_refused_for_its_form() {
     refused(&[KEY], " ".repeat((1 << 20) + 1), 413, r#""code":27"#);
     refused(&[KEY, ("x-splunk-request-channel", "mine")], body.clone(), 400, r#""code":11"#);
     refuses(&intake, &post("/services/collector/ack", &[KEY], r#"{"acks":[0]}"#), 400, r#""code":14"#);
-    refuses(&intake, &post("/services/collector/raw", &[KEY], body), 404, "not found");
+    refuses(&intake, &post("/services/collector/mint", &[KEY], body), 404, "not found");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 mod derived;
 mod refused;
-mod searched;
 
 use serde_json::{Value, json};
 
