@@ -56,12 +56,19 @@ pub(crate) async fn read(request: Request, bytes_max: usize, mut room: Room) -> 
 
 /// The body as JSON; its content type does not matter.
 pub(crate) async fn read_json(shared: &Shared, request: Request) -> Result<Value, Problem> {
+    let json = read_json_if_any(shared, request).await?;
+    json.ok_or_else(|| Problem::invalid("the body is empty; JSON is expected"))
+}
+
+/// The same where the body may be left out.
+pub(crate) async fn read_json_if_any(shared: &Shared, request: Request) -> Result<Option<Value>, Problem> {
     let (body, _room) = read(request, shared.settings.body_max_bytes, Room::of(shared)).await?;
     if body.trim_ascii().is_empty() {
-        return Err(Problem::invalid("the body is empty; JSON is expected"));
+        return Ok(None);
     }
     // Errors of the parser tell line and column, never what stands there.
-    serde_json::from_slice(&body).map_err(|error| Problem::invalid(format!("the body is not valid JSON: {error}")))
+    let wrong = |error| Problem::invalid(format!("the body is not valid JSON: {error}"));
+    serde_json::from_slice(&body).map(Some).map_err(wrong)
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {

@@ -39,6 +39,29 @@ impl<'a> Query<'a> {
         self.get(name)
     }
 
+    /// The text that is meant: `+` and `%20` are spaces. Of an empty one nothing is left.
+    pub(crate) fn decoded(&self, name: &str) -> Result<Option<String>, Problem> {
+        Ok(self.decoded_all(name)?.into_iter().next())
+    }
+
+    /// The same for a parameter that may come several times.
+    pub(crate) fn decoded_all(&self, name: &str) -> Result<Vec<String>, Problem> {
+        let mut texts = Vec::new();
+        for text in self.values(name) {
+            let decoded = percent_decoded(&text.replace('+', " "));
+            let wrong = || Problem::invalid(format!("the query parameter {name} must be UTF-8 text, written with %"));
+            texts.extend(Some(decoded.ok_or_else(wrong)?).filter(|text| !text.is_empty()));
+        }
+        Ok(texts)
+    }
+
+    /// The query as it is but for these parameters, with `more` behind; with a `?` before.
+    pub(crate) fn with(&self, left_out: &[&str], more: &str) -> String {
+        let is_kept = |pair: &&str| !pair.is_empty() && !left_out.contains(&pair.split('=').next().unwrap_or_default());
+        let kept: Vec<&str> = self.0.split('&').filter(is_kept).chain([more]).collect();
+        format!("?{}", kept.join("&"))
+    }
+
     /// A time, as milliseconds since 1970 or after RFC 3339.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };
@@ -60,7 +83,11 @@ impl<'a> Query<'a> {
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        self.values(name).next()
+    }
+
+    fn values<'b>(&self, name: &'b str) -> impl Iterator<Item = &'a str> + use<'a, 'b> {
+        self.0.split('&').filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
@@ -104,6 +131,20 @@ mod tests {
         for bad in ["", "x", "-1", "%", "%2", "%ff", "2026-09-21", "2026-09-21T14:13:20", "99999999999999999999"] {
             assert_eq!(read(&format!("after={bad}")), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn texts_are_decoded_and_may_come_several_times() {
+        let read = |query| Query(query).decoded_all("q").ok();
+        let texts = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read("a=b&x=q"), texts(&[]));
+        assert_eq!(read("q=a+b%2Bc&q=&r=1&q=%C3%A4"), texts(&["a b+c", "ä"]));
+        assert_eq!(read("q=%ff"), None);
+        assert_eq!(
+            Query("q=a&before=1&limit=2&beforehand=3").with(&["before"], "x=1"),
+            "?q=a&limit=2&beforehand=3&x=1"
+        );
+        assert_eq!(Query("").with(&[], "x=1"), "?x=1");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! entry that records it in the same transaction as the change itself.
 
 mod access;
+mod audit_log;
 mod edit;
 mod error;
 mod ingest;
@@ -25,6 +26,7 @@ use integrations::Catalogue;
 use store::{Keyring, Store};
 
 pub use access::{Action, Caller, Grant};
+pub use audit_log::{Cursor, EntriesAsked, EntryCounts, EntryCountsAsked, EntryFilter, EntryList};
 pub use delivery::attempts::{Attempt, Evidence, Follows, Run};
 pub use delivery::{
     Condition, ConditionKind, Failure, Outcome, OutcomeKind, Reason, State, Status, TestRequest, TestResult,

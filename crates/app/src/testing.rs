@@ -63,13 +63,15 @@ pub struct Options {
     pub master: [u8; 32],
     /// Free bytes of the disk below which entries are refused.
     pub disk_free_min_bytes: u64,
+    /// Whether entries get into the index for searches by themselves.
+    pub indexes: bool,
     /// Limits, and the name of the server.
     pub settings: Settings,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { master: [7; 32], disk_free_min_bytes: 0, settings: Settings::new("test-instance") }
+        Self { master: [7; 32], disk_free_min_bytes: 0, indexes: true, settings: Settings::new("test-instance") }
     }
 }
 
@@ -113,6 +115,20 @@ impl Server {
         self.store.account_ensure(name, None).await.expect("the store writes");
     }
 
+    /// Brings up to so many entries into the index for searches; how many came in.
+    pub async fn index(&self, entries_max: usize) -> usize {
+        self.store.index_build(entries_max).await.expect("the index is written")
+    }
+
+    /// Lets the first entries of the account `default` leave the log, at most so many.
+    pub async fn drop_entries(&self, entries_max: usize) {
+        let account = self.store.account_by_name(DEFAULT_ACCOUNT).await.expect("the store reads");
+        let account = account.expect("the start made the account").id;
+        let before = Timestamp::from_millis(i64::MAX);
+        let step = store::EntryDrop { account, before, entries_max, bytes_max: usize::MAX };
+        self.store.entry_drop(step).await.expect("the store writes");
+    }
+
     /// The first thousand entries of the account `default`, with those of the server itself.
     pub async fn entries(&self) -> Vec<Arc<Entry>> {
         let account = self.store.account_by_name(DEFAULT_ACCOUNT).await.expect("the store reads");
@@ -123,8 +139,11 @@ impl Server {
     async fn on(directory: TempDir, options: Options) -> Self {
         let clock = Arc::new(ManualClock::default());
         let as_clock: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
-        let store_options =
-            StoreOptions { disk_free_min_bytes: options.disk_free_min_bytes, ..StoreOptions::default() };
+        let store_options = StoreOptions {
+            disk_free_min_bytes: options.disk_free_min_bytes,
+            indexes: options.indexes,
+            ..StoreOptions::default()
+        };
         let store = Store::open(directory.path(), store_options, Arc::clone(&as_clock)).expect("the store opens");
         let keyring = Arc::new(store.keyring(Some(MasterKey::from_bytes(options.master))));
         let account = store.account_ensure(DEFAULT_ACCOUNT, keyring.master()).await.expect("the store writes");

@@ -12,5 +12,5 @@ mod statement;
 
 pub use index::PolicyIndex;
 pub use parse::{ACTION_BYTES_MAX, ACTIONS_MAX, SPECIFIER_BYTES_MAX, SPECIFIERS_MAX, STATEMENTS_MAX};
-pub use specifier::Specifier;
+pub use specifier::{Landmarks, Specifier};
 pub use statement::{Decision, Policy};

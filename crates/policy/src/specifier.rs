@@ -13,6 +13,17 @@ pub struct Specifier {
     pub(crate) segments: Box<[SegmentPattern]>,
 }
 
+/// What is fixed in a specifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landmarks<'a> {
+    /// The kind of each segment, from the outside in.
+    pub kinds: Vec<&'a str>,
+    /// Kind and name of segments; the name of `acct` is empty.
+    pub names: Vec<(&'a str, &'a str)>,
+    /// Tags, of whatever segment.
+    pub tags: Vec<&'a str>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SegmentPattern {
     pub(crate) kind: Box<str>,
@@ -35,6 +46,16 @@ impl Specifier {
     pub fn parse(text: &str) -> Result<Self, ParseResourceError> {
         let segments = lex(text)?.iter().map(SegmentPattern::new).collect();
         Ok(Self { segments })
+    }
+
+    /// What every resource has that it matches: the kinds of its segments, and the names and tags
+    /// that are given without `*`.
+    pub fn landmarks(&self) -> Landmarks<'_> {
+        Landmarks {
+            kinds: self.segments.iter().map(|segment| &*segment.kind).collect(),
+            names: self.segments.iter().filter_map(|segment| Some((&*segment.kind, segment.name.literal()?))).collect(),
+            tags: self.segments.iter().filter_map(SegmentPattern::tag).collect(),
+        }
     }
 
     /// Whether the resource is one of those that this describes.

@@ -93,6 +93,19 @@ impl Policy {
         self.first(Effect::Allow, access).map_or(Decision::NoMatch, |statement| Decision::Allowed { statement })
     }
 
+    /// Specifiers one of which matches a resource of every access that it allows; none when
+    /// there is a statement that allows all resources but some.
+    pub fn allowed_resources(&self) -> Option<Vec<&Specifier>> {
+        let mut specifiers = Vec::new();
+        for statement in self.rules.iter().filter(|statement| statement.effect == Effect::Allow) {
+            match &statement.resources {
+                Set::Only(only) => specifiers.extend(only),
+                Set::AllBut(_) => return None,
+            }
+        }
+        Some(specifiers)
+    }
+
     fn first(&self, effect: Effect, access: &Access) -> Option<usize> {
         self.rules.iter().position(|statement| statement.effect == effect && statement.matches(access))
     }

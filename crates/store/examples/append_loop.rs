@@ -56,7 +56,7 @@ async fn run(
     requests: u64,
     plant: Option<&str>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let options = StoreOptions { disk_free_min_bytes: 0, ..StoreOptions::default() };
+    let options = StoreOptions { disk_free_min_bytes: 0, indexes: false, ..StoreOptions::default() };
     let store = Store::open(directory, options, Arc::new(StillClock))?;
     let account = store.account_ensure("default", None).await?.id;
     let first = store.entry_last_sequence(account).await?.0;

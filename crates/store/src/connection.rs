@@ -59,7 +59,7 @@ pub(crate) fn check_form(connection: &Connection) -> Result<(), OpenError> {
     }
 }
 
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+pub(crate) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;

@@ -256,15 +256,20 @@ fn find(connection: &Connection, account: AccountId, no: i64, id: &EntryId) -> R
     let mut places = places.query([id_key(no, id)])?;
     while let Some(row) = places.next()? {
         let found: i64 = row.get(0)?;
-        let entry = connection
-            .prepare_cached("SELECT place, received_at, id, bytes FROM entry WHERE place = ?1")?
-            .query_row([found], |row| entry_of_row(account, row))
-            .optional()?;
+        let entry = entry_at(connection, account, found)?;
         if let Some(entry) = entry.filter(|entry| entry.id == *id) {
             return Ok(Some(entry));
         }
     }
     Ok(None)
+}
+
+/// The entry at a place, if it is still there.
+pub(crate) fn entry_at(connection: &Connection, account: AccountId, place: i64) -> Result<Option<Entry>, Error> {
+    Ok(connection
+        .prepare_cached("SELECT place, received_at, id, bytes FROM entry WHERE place = ?1")?
+        .query_row([place], |row| entry_of_row(account, row))
+        .optional()?)
 }
 
 pub(crate) fn read_page(
@@ -293,7 +298,7 @@ pub(crate) fn read_page(
     Ok(page)
 }
 
-fn entry_of_row(account: AccountId, row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
+pub(crate) fn entry_of_row(account: AccountId, row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
     let place: i64 = row.get(0)?;
     let id: String = row.get(2)?;
     let bytes = row.get_ref(3)?.as_blob()?;

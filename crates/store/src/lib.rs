@@ -1,8 +1,9 @@
 //! Durable storage: one SQLite database that is the log, the queue and the ledger.
 //!
 //! One writer thread commits everything in groups and answers after the sync. Readers have
-//! their own connections. Deliberately absent: what policies, configurations and progress
-//! details mean; they are kept as text. HTTP.
+//! their own connections. An index for searches is built behind the log in a file of its own.
+//! Deliberately absent: what policies, configurations and progress details mean; they are kept as
+//! text. HTTP.
 
 mod accounts;
 mod attempts;
@@ -19,6 +20,7 @@ mod meta;
 mod progress;
 mod receipts;
 mod retention;
+mod search;
 mod skipped;
 mod subscriptions;
 mod tokens;
@@ -50,6 +52,7 @@ pub use ledger::{Ledger, LedgerTotals, Revision};
 pub use ledger_reader::{LedgerReader, LogPage};
 pub use progress::{Counts, DeadLetter, JournalWrite, LetterFate, Progress};
 pub use retention::{EntriesDropped, EntryDrop, HeldUp};
+pub use search::{ActorFilter, Found, Search, SearchAsked, Spent, Terms, TopicFilter};
 pub use skipped::{EXPIRED, SkippedRange};
 pub use subscriptions::{NewSubscription, Subscription, SubscriptionCount, SubscriptionEdit};
 pub use tokens::{NewToken, Token, TokenEdit, TokenFound, TokenKind, TokenValue};
@@ -73,6 +76,9 @@ pub struct StoreOptions {
     pub wal_restart_bytes: u64,
     /// Connections that read.
     pub readers: usize,
+    /// Whether entries get into the index for searches by themselves; without it only by
+    /// [`Store::index_build`].
+    pub indexes: bool,
 }
 
 impl Default for StoreOptions {
@@ -83,6 +89,7 @@ impl Default for StoreOptions {
             wal_checkpoint_bytes: 32 * 1024 * 1024,
             wal_restart_bytes: 256 * 1024 * 1024,
             readers: 4,
+            indexes: true,
         }
     }
 }
@@ -99,6 +106,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) readers: Readers,
     pub(crate) writer: Writer,
+    pub(crate) index: search::Index,
     pub(crate) accounts: accounts::Numbers,
 }
 
@@ -117,13 +125,16 @@ impl Store {
         connection::migrate(&connection)?;
         connection::check_durability(&connection)?;
         let readers = Readers::open(&path, options.readers)?;
-        let writer = Writer::start(connection, &path, &options, Arc::clone(&clock))?;
+        let news = Arc::<search::News>::default();
+        let index = search::Index::open(directory, &path, options.readers, options.indexes, Arc::clone(&news))?;
+        let writer = Writer::start(connection, &path, &options, Arc::clone(&clock), news)?;
         let shared = Shared {
             directory: directory.to_owned(),
             options,
             clock,
             readers,
             writer,
+            index,
             accounts: accounts::Numbers::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -157,6 +168,9 @@ impl Store {
     /// Waits until all that was asked before is committed, and ends the writer.
     pub async fn close(&self) {
         self.shared.writer.close().await;
+        let shared = Arc::clone(&self.shared);
+        // Only a panic of the thread that waits could make it fail.
+        let _ = tokio::task::spawn_blocking(move || shared.index.close()).await;
     }
 
     pub(crate) fn now(&self) -> domain::Timestamp {

@@ -82,7 +82,11 @@ impl Store {
     /// [`Error`] when the database fails.
     pub async fn entry_drop(&self, step: EntryDrop) -> Result<EntriesDropped, Error> {
         let no = self.account_no(step.account).await?;
-        self.shared.writer.run(move |group| drop_step(group.connection, no, step)).await
+        let dropped = self.shared.writer.run(move |group| drop_step(group.connection, no, step)).await?;
+        if dropped.entries > 0 {
+            self.shared.index.note_dropped(step.account);
+        }
+        Ok(dropped)
     }
 
     /// Writes the progress of a subscription that nobody delivers for, with what tells of it.

@@ -35,6 +35,7 @@ pub(crate) use committed::COMMITTED_BYTES_MAX;
 use crate::{
     Error, OpenError, StoreOptions, connection,
     error::{Failed, Failure},
+    search::News,
 };
 use checkpoint::Checkpoints;
 use group::Tail;
@@ -102,6 +103,7 @@ impl Writer {
         path: &Path,
         options: &StoreOptions,
         clock: Arc<dyn Clock>,
+        news: Arc<News>,
     ) -> Result<Self, OpenError> {
         let (queue, requests) = mpsc::channel();
         let committed = Arc::new(Committed::default());
@@ -114,6 +116,7 @@ impl Writer {
             connection,
             tails: HashMap::new(),
             committed: Arc::clone(&committed),
+            news,
             state: Arc::clone(&state),
             clock,
             directory: path.parent().unwrap_or(Path::new(".")).to_owned(),
@@ -229,6 +232,7 @@ struct WriterThread {
     connection: Connection,
     tails: HashMap<AccountId, Tail>,
     committed: Arc<Committed>,
+    news: Arc<News>,
     state: Arc<AtomicU8>,
     clock: Arc<dyn Clock>,
     directory: PathBuf,
@@ -288,6 +292,7 @@ impl WriterThread {
                 self.state.store(SyncState::Writable as u8, Ordering::Release);
                 self.done.commits.fetch_add(1, Ordering::Relaxed);
                 self.done.entries.fetch_add(appended.len() as u64, Ordering::Relaxed);
+                self.news.note(&appended);
                 self.committed.publish(appended);
                 Ok(())
             }

@@ -1,6 +1,8 @@
 //! The REST API over a real store, a real catalogue and a running engine, called in process.
 
 mod attempts;
+mod audit_log;
+mod audit_log_model;
 mod dead_letters;
 mod deliveries;
 mod envelope;

@@ -27,6 +27,8 @@ pub enum Action {
     ValidateConnection,
     /// See how the whole server fares, on `acct`.
     ViewMetrics,
+    /// See and search the account's entries, on `acct`.
+    ViewAuditLog,
     /// See an access token, on `member/<id>:token/<id>` or `service-token/<id>` like all that follow.
     ViewAccessToken,
     /// Make an access token.
@@ -52,6 +54,8 @@ pub(crate) enum Family {
     Ingest,
     /// The server as a whole.
     Server,
+    /// Looking at entries.
+    LogView,
     /// Looking at subscriptions.
     SubscriptionView,
     /// Everything else with subscriptions.
@@ -89,6 +93,7 @@ impl Action {
             Self::ReplayIntegration => "replayIntegration",
             Self::ValidateConnection => "validateConnection",
             Self::ViewMetrics => "viewMetrics",
+            Self::ViewAuditLog => "viewAuditLog",
             Self::ViewAccessToken => "viewAccessToken",
             Self::CreateAccessToken => "createAccessToken",
             Self::DeleteAccessToken => "deleteAccessToken",
@@ -104,6 +109,7 @@ impl Action {
         match self {
             Self::IngestEntries => Family::Ingest,
             Self::ViewMetrics => Family::Server,
+            Self::ViewAuditLog => Family::LogView,
             Self::ViewIntegration | Self::ViewDeliveries => Family::SubscriptionView,
             Self::CreateIntegration
             | Self::DeleteIntegration

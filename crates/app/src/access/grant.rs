@@ -125,13 +125,13 @@ impl Grant {
         match self {
             Self::Admin => true,
             Self::Writer => match family {
-                Family::SubscriptionView | Family::SubscriptionChange => true,
+                Family::SubscriptionView | Family::SubscriptionChange | Family::LogView => true,
                 Family::TokenView => is_own(resource, me) || is_service(resource),
                 Family::TokenChange => is_own(resource, me),
                 Family::Ingest | Family::Server => false,
             },
             Self::Reader => match family {
-                Family::SubscriptionView => true,
+                Family::SubscriptionView | Family::LogView => true,
                 Family::TokenView => is_own(resource, me) || is_service(resource),
                 Family::SubscriptionChange | Family::TokenChange | Family::Ingest | Family::Server => false,
             },

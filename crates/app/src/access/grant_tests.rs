@@ -21,7 +21,7 @@ fn allowed(grant: &Grant) -> Vec<&'static str> {
         .chain(Action::CHANGES)
         .chain([Action::ViewDeliveries, Action::Redeliver, Action::ReplayIntegration, Action::ValidateConnection])
         .filter(|action| grant.allows(*action, &mine, ME));
-    let on_account = [Action::IngestEntries, Action::ViewMetrics]
+    let on_account = [Action::IngestEntries, Action::ViewMetrics, Action::ViewAuditLog]
         .into_iter()
         .filter(|action| grant.allows(*action, &account_resource(), ME));
     on_mine.chain(on_account).map(Action::as_str).collect()
@@ -55,9 +55,9 @@ fn each_grant_allows_what_its_name_says() {
         "replayIntegration",
         "validateConnection",
     ];
-    assert_eq!(allowed(&Grant::Admin), [&changes[..], &["ingestEntries", "viewMetrics"]].concat());
-    assert_eq!(allowed(&Grant::Writer), changes);
-    assert_eq!(allowed(&Grant::Reader), ["viewIntegration", "viewDeliveries"]);
+    assert_eq!(allowed(&Grant::Admin), [&changes[..], &["ingestEntries", "viewMetrics", "viewAuditLog"]].concat());
+    assert_eq!(allowed(&Grant::Writer), [&changes[..], &["viewAuditLog"]].concat());
+    assert_eq!(allowed(&Grant::Reader), ["viewIntegration", "viewDeliveries", "viewAuditLog"]);
     assert_eq!(allowed(&Grant::Ingest), ["ingestEntries"]);
     assert_eq!(allowed(&policy(&json!([]))), Vec::<&str>::new());
 }

@@ -45,11 +45,17 @@ pub(super) fn accesses(root: &Object) -> Vec<Access> {
     named(root)
         .into_iter()
         .filter_map(|named| {
-            let mut resource = Resource::parse(&named.resource).ok()?;
-            complete(&mut resource, root);
+            let resource = completed(&named.resource, root)?;
             Some(Access { action: named.action.to_owned(), resource })
         })
         .collect()
+}
+
+/// The resource of this text with what stands elsewhere in the entry.
+pub(super) fn completed(text: &str, root: &Object) -> Option<Resource> {
+    let mut resource = Resource::parse(text).ok()?;
+    complete(&mut resource, root);
+    Some(resource)
 }
 
 /// Every mistake in the accesses.

@@ -20,11 +20,14 @@ mod read;
 mod representation;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod verb;
 
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
+
+pub use topic::{Actor, Searched, Term, Topic, folded};
 
 use crate::{Access, AccountId, EntryId, FieldError, Sequence, Timestamp};
 
@@ -91,6 +94,11 @@ impl Entry {
     /// make facts without an access, which no policy matches.
     pub fn facts(&self) -> &EntryFacts {
         self.facts.get_or_init(|| self.read_facts())
+    }
+
+    /// What searches ask for. Read anew by each call; damaged bytes are about nothing.
+    pub fn searched(&self) -> Searched {
+        topic::searched(self)
     }
 
     fn read_facts(&self) -> EntryFacts {

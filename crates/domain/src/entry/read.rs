@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
@@ -57,7 +57,16 @@ fn refused<T>(reason: String) -> Result<T, Vec<FieldError>> {
 /// Reads only the members that [`super::access`] and the date need: every stored entry is
 /// matched, few are rendered. Damaged bytes have no members.
 pub(super) fn for_matching(bytes: &[u8]) -> Object {
-    serde_json::from_slice::<Matched>(bytes).map(|matched| matched.0).unwrap_or_default()
+    only(MATCHED, bytes)
+}
+
+/// Reads only the members that [`super::topic`] needs.
+pub(super) fn for_searching(bytes: &[u8]) -> Object {
+    only(SEARCHED, bytes)
+}
+
+fn only(names: &'static [&'static str], bytes: &[u8]) -> Object {
+    Only(names).deserialize(&mut serde_json::Deserializer::from_slice(bytes)).unwrap_or_default()
 }
 
 /// The text of a member. An empty text counts as left out.
@@ -150,32 +159,51 @@ impl<'de> Visitor<'de> for RootVisitor {
 const MATCHED: &[&str] =
     &["accesses", "action", "resource", "kind", "key", "verbKind", "project", "tags", "views", "date", "timestamp"];
 
-struct Matched(Object);
+const SEARCHED: &[&str] = &[
+    "accesses",
+    "action",
+    "resource",
+    "kind",
+    "key",
+    "verbKind",
+    "project",
+    "tags",
+    "views",
+    "date",
+    "timestamp",
+    "name",
+    "target",
+    "member",
+    "token",
+];
 
-impl<'de> Deserialize<'de> for Matched {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MatchedVisitor)
+/// An object of which only the members with these names are read.
+struct Only(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Only {
+    type Value = Object;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Object, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct MatchedVisitor;
-
-impl<'de> Visitor<'de> for MatchedVisitor {
-    type Value = Matched;
+impl<'de> Visitor<'de> for Only {
+    type Value = Object;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Matched, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
         let mut object = Object::new();
         while let Some(name) = members.next_key::<String>()? {
-            if MATCHED.contains(&name.as_str()) {
+            if self.0.contains(&name.as_str()) {
                 object.insert(name, members.next_value()?);
             } else {
                 members.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Matched(object))
+        Ok(object)
     }
 }

@@ -2,6 +2,7 @@
 
 mod derived;
 mod refused;
+mod searched;
 
 use serde_json::{Value, json};
 
