@@ -36,7 +36,7 @@ use routes::{
     subscription_create, subscription_delete, subscription_get,
 };
 use routes::{dead_letter_redeliver, replay_create, replay_get, replay_list, replay_stop};
-use routes::{entry_count, entry_get, entry_list, entry_search};
+use routes::{entry_count, entry_export, entry_get, entry_list, entry_search};
 use routes::{subscription_list, subscription_test, subscription_update};
 use routes::{token_create, token_delete, token_get, token_list, token_reset, token_update};
 
@@ -126,6 +126,7 @@ fn guarded() -> Listed {
         .get("/api/v2/auditlog", entry_list::handle)
         .post("/api/v2/auditlog", entry_search::handle)
         .post("/api/v2/auditlog/counts", entry_count::handle)
+        .get("/api/v2/auditlog/export", entry_export::handle)
         .get("/api/v2/auditlog/{id}", entry_get::handle)
         .get("/metrics", metrics::handle)
         .post("/ingest/entries", entries_ingest::handle)

@@ -1,5 +1,6 @@
 //! How subscriptions look on the wire.
 
+pub(crate) mod export;
 pub(crate) mod job;
 pub(crate) mod token;
 

@@ -6,6 +6,7 @@ pub(crate) mod dead_letter_list;
 pub(crate) mod dead_letter_redeliver;
 pub(crate) mod entries_ingest;
 pub(crate) mod entry_count;
+pub(crate) mod entry_export;
 pub(crate) mod entry_get;
 pub(crate) mod entry_list;
 pub(crate) mod entry_search;

@@ -1,10 +1,11 @@
-//! Reading the log: one entry, searches, counts.
+//! Reading the log: one entry, searches, counts, exports.
 //!
-//! An answer is made of two parts: what the index of the store finds, and the entries past it,
+//! A search is answered of two parts: what the index of the store finds, and the entries past it,
 //! which are read from the log. So it is never stale, however far the index is behind.
 
 mod counts;
 mod cursor;
+mod export;
 mod filter;
 mod tail;
 
@@ -17,6 +18,7 @@ use crate::{Action, App, Caller, Error, access::account_resource};
 
 pub use counts::{EntryCounts, EntryCountsAsked};
 pub use cursor::Cursor;
+pub use export::{Export, ExportAsked};
 pub use filter::EntryFilter;
 use filter::Filter;
 use tail::Tail;

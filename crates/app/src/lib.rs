@@ -26,7 +26,7 @@ use integrations::Catalogue;
 use store::{Keyring, Store};
 
 pub use access::{Action, Caller, Grant};
-pub use audit_log::{Cursor, EntriesAsked, EntryCounts, EntryCountsAsked, EntryFilter, EntryList};
+pub use audit_log::{Cursor, EntriesAsked, EntryCounts, EntryCountsAsked, EntryFilter, EntryList, Export, ExportAsked};
 pub use delivery::attempts::{Attempt, Evidence, Follows, Run};
 pub use delivery::{
     Condition, ConditionKind, Failure, Outcome, OutcomeKind, Reason, State, Status, TestRequest, TestResult,
@@ -77,6 +77,8 @@ pub struct App {
     /// cannot keep requests waiting.
     dry_run: tokio::sync::Mutex<()>,
     ingest_counts: ingest::Counts,
+    /// A permit for each export that may be under way.
+    exports: Arc<tokio::sync::Semaphore>,
 }
 
 impl App {
@@ -94,6 +96,7 @@ impl App {
             changes: subscriptions::ChangeLocks::default(),
             dry_run: tokio::sync::Mutex::default(),
             ingest_counts: ingest::Counts::default(),
+            exports: Arc::new(tokio::sync::Semaphore::new(Self::EXPORTS_MAX)),
         })
     }
 

@@ -84,6 +84,15 @@ impl Store {
         Ok(appended)
     }
 
+    /// Stores an entry of the server's own.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn entry_record(&self, account: AccountId, draft: EntryDraft) -> Result<Sequence, Error> {
+        let no = self.account_no(account).await?;
+        self.shared.writer.run(move |group| append_system(group, account, no, draft)).await
+    }
+
     /// Entries of an account after `after`, in order, at most `count` and about `bytes` bytes.
     ///
     /// # Errors

@@ -100,6 +100,12 @@ pub struct Store {
     shared: Arc<Shared>,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("directory", &self.shared.directory).finish_non_exhaustive()
+    }
+}
+
 pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
     pub(crate) options: StoreOptions,

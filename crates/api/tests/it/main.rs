@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit_log;
+mod audit_log_export;
 mod audit_log_model;
 mod dead_letters;
 mod deliveries;

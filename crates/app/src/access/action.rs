@@ -29,6 +29,8 @@ pub enum Action {
     ViewMetrics,
     /// See and search the account's entries, on `acct`.
     ViewAuditLog,
+    /// Take the account's entries away whole, on `acct`.
+    ExportAuditLog,
     /// See an access token, on `member/<id>:token/<id>` or `service-token/<id>` like all that follow.
     ViewAccessToken,
     /// Make an access token.
@@ -56,6 +58,8 @@ pub(crate) enum Family {
     Server,
     /// Looking at entries.
     LogView,
+    /// Taking all entries away.
+    LogExport,
     /// Looking at subscriptions.
     SubscriptionView,
     /// Everything else with subscriptions.
@@ -94,6 +98,7 @@ impl Action {
             Self::ValidateConnection => "validateConnection",
             Self::ViewMetrics => "viewMetrics",
             Self::ViewAuditLog => "viewAuditLog",
+            Self::ExportAuditLog => "exportAuditLog",
             Self::ViewAccessToken => "viewAccessToken",
             Self::CreateAccessToken => "createAccessToken",
             Self::DeleteAccessToken => "deleteAccessToken",
@@ -110,6 +115,7 @@ impl Action {
             Self::IngestEntries => Family::Ingest,
             Self::ViewMetrics => Family::Server,
             Self::ViewAuditLog => Family::LogView,
+            Self::ExportAuditLog => Family::LogExport,
             Self::ViewIntegration | Self::ViewDeliveries => Family::SubscriptionView,
             Self::CreateIntegration
             | Self::DeleteIntegration

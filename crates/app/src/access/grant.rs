@@ -128,12 +128,16 @@ impl Grant {
                 Family::SubscriptionView | Family::SubscriptionChange | Family::LogView => true,
                 Family::TokenView => is_own(resource, me) || is_service(resource),
                 Family::TokenChange => is_own(resource, me),
-                Family::Ingest | Family::Server => false,
+                Family::Ingest | Family::Server | Family::LogExport => false,
             },
             Self::Reader => match family {
                 Family::SubscriptionView | Family::LogView => true,
                 Family::TokenView => is_own(resource, me) || is_service(resource),
-                Family::SubscriptionChange | Family::TokenChange | Family::Ingest | Family::Server => false,
+                Family::SubscriptionChange
+                | Family::TokenChange
+                | Family::Ingest
+                | Family::Server
+                | Family::LogExport => false,
             },
             Self::Ingest => family == Family::Ingest,
             Self::Policy(policy) => policy_allows(policy, action, resource),

@@ -21,7 +21,7 @@ fn allowed(grant: &Grant) -> Vec<&'static str> {
         .chain(Action::CHANGES)
         .chain([Action::ViewDeliveries, Action::Redeliver, Action::ReplayIntegration, Action::ValidateConnection])
         .filter(|action| grant.allows(*action, &mine, ME));
-    let on_account = [Action::IngestEntries, Action::ViewMetrics, Action::ViewAuditLog]
+    let on_account = [Action::IngestEntries, Action::ViewMetrics, Action::ViewAuditLog, Action::ExportAuditLog]
         .into_iter()
         .filter(|action| grant.allows(*action, &account_resource(), ME));
     on_mine.chain(on_account).map(Action::as_str).collect()
@@ -55,7 +55,10 @@ fn each_grant_allows_what_its_name_says() {
         "replayIntegration",
         "validateConnection",
     ];
-    assert_eq!(allowed(&Grant::Admin), [&changes[..], &["ingestEntries", "viewMetrics", "viewAuditLog"]].concat());
+    assert_eq!(
+        allowed(&Grant::Admin),
+        [&changes[..], &["ingestEntries", "viewMetrics", "viewAuditLog", "exportAuditLog"]].concat()
+    );
     assert_eq!(allowed(&Grant::Writer), [&changes[..], &["viewAuditLog"]].concat());
     assert_eq!(allowed(&Grant::Reader), ["viewIntegration", "viewDeliveries", "viewAuditLog"]);
     assert_eq!(allowed(&Grant::Ingest), ["ingestEntries"]);
