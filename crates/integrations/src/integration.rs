@@ -135,7 +135,7 @@ impl Integration {
         if let Some(webhook) = &self.extension.standard_webhook {
             webhook.check_config(&self.variables.values(config))?;
         }
-        match self.line(config, json!({ "delivery": { "now": times(domain::Timestamp::default()) } })) {
+        match self.line(config, json!({ "delivery": { "now": times(domain::Timestamp::default(), &|_| true) } })) {
             Err(error @ (RenderError::Url { of_entry: false, .. } | RenderError::Header { of_entry: false, .. })) => {
                 Err(vec![FieldError::new("config", error.to_string())])
             }
@@ -282,7 +282,7 @@ impl Integration {
         let (line, body) = match (self.batch_format(&values), items, &last.line) {
             (Some(batch), ..) => {
                 let now = items.iter().map(|item| item.now).max().unwrap_or(last.now);
-                (self.line(config, json!({ "delivery": { "now": times(now) } }))?, batch.join(items))
+                (self.line(config, json!({ "delivery": { "now": times(now, &|_| true) } }))?, batch.join(items))
             }
             (None, [item], Some(line)) => (line.clone(), item.body.clone()),
             _ => return Err(RenderError::ItemCount { items: items.len() }),
@@ -317,8 +317,12 @@ impl Integration {
         // Deriving what templates may ask for takes longer than all the rest, so it is left out
         // where none asks.
         let asks = template.is_some() || prefix.is_some() || (batch.is_none() && self.line_is_of_entry());
+        let asking = [template.map(|body| &body.template), prefix];
+        let line_asks = self.line_is_of_entry();
+        let wants =
+            |of: &str, name: &str| line_asks || asking.iter().flatten().any(|template| template.mentions(of, name));
         let root = match asks {
-            true => body_root(facts, base_url, values, delivery_context(entry, stamp, moment.now)),
+            true => body_root(entry, base_url, values, delivery_context(entry, stamp, moment.now, &wants), &wants),
             false => Value::Null,
         };
         let mut bytes = prefix.map(|prefix| render_json(prefix, &root)).transpose()?.unwrap_or_default().into_bytes();

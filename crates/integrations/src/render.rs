@@ -1,8 +1,8 @@
 //! From an entry to the rendered item that is sent for it.
 
 use aws_lc_rs::digest;
-use domain::{Entry, EntryFacts, Timestamp};
-use serde_json::{Map, Value, json};
+use domain::{Entry, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::{
     extension::{AgeWindow, OnLate},
@@ -171,34 +171,47 @@ impl Stamp {
     }
 }
 
+/// Whether a member of the context is looked at, as [`domain::EntryFacts::context_for`] asks.
+pub(crate) type Wants<'a> = &'a dyn Fn(&str, &str) -> bool;
+
 /// What the context has beside the entry: docs/integrations.md, "What templates see".
-pub(crate) fn delivery_context(entry: &Entry, stamp: Stamp, now: Timestamp) -> Value {
-    json!({
-        "handle": handle(entry),
-        "digest": digest(entry),
-        "account": entry.account,
-        "sequence": entry.sequence.0,
-        "late": stamp.late,
-        "restamped": stamp.restamped,
-        "timestamp": times(stamp.at),
-        "now": times(now),
-    })
+pub(crate) fn delivery_context(entry: &Entry, stamp: Stamp, now: Timestamp, wants: Wants<'_>) -> Value {
+    let mut delivery = Map::new();
+    let mut make = |name: &str, value: &dyn Fn() -> Value| {
+        if wants("delivery", name) {
+            delivery.insert(name.to_owned(), value());
+        }
+    };
+    make("handle", &|| handle(entry).into());
+    make("digest", &|| digest(entry).into());
+    make("account", &|| entry.account.to_string().into());
+    make("sequence", &|| entry.sequence.0.into());
+    make("late", &|| stamp.late.into());
+    make("restamped", &|| stamp.restamped.into());
+    make("timestamp", &|| times(stamp.at, &|name| wants("timestamp", name)));
+    make("now", &|| times(now, &|name| wants("now", name)));
+    delivery.into()
 }
 
-pub(crate) fn times(at: Timestamp) -> Value {
+/// A time in the forms that are wanted.
+pub(crate) fn times(at: Timestamp, wants: &dyn Fn(&str) -> bool) -> Value {
     let millis = at.as_millis();
     let fraction = millis.rem_euclid(1000);
     // Seconds before 1970 have a minus and a fraction that counts the other way.
     let sign = if millis < 0 { "-" } else { "" };
     let (whole, rest) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
-    let to_seconds = at.rfc3339();
-    json!({
-        "milliseconds": millis,
-        "seconds": at.as_seconds(),
-        "secondsFraction": format!("{sign}{whole}.{rest:03}"),
-        "rfc3339": to_seconds,
-        "rfc3339Milliseconds": format!("{}.{fraction:03}Z", to_seconds.trim_end_matches('Z')),
-    })
+    let mut times = Map::new();
+    let mut make = |name: &str, value: &dyn Fn() -> Value| {
+        if wants(name) {
+            times.insert(name.to_owned(), value());
+        }
+    };
+    make("milliseconds", &|| millis.into());
+    make("seconds", &|| at.as_seconds().into());
+    make("secondsFraction", &|| format!("{sign}{whole}.{rest:03}").into());
+    make("rfc3339", &|| at.rfc3339().into());
+    make("rfc3339Milliseconds", &|| format!("{}.{fraction:03}Z", at.rfc3339().trim_end_matches('Z')).into());
+    times.into()
 }
 
 /// Names an entry by its content: account, id and a hash of the stored bytes. At most 314 bytes,
@@ -220,9 +233,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
 }
 
-/// The root of body templates.
-pub(crate) fn body_root(facts: &EntryFacts, base_url: &str, mut values: Map<String, Value>, delivery: Value) -> Value {
-    let mut root = match facts.context(base_url) {
+/// The root of body templates, at least with what is wanted.
+pub(crate) fn body_root(
+    entry: &Entry,
+    base_url: &str,
+    mut values: Map<String, Value>,
+    delivery: Value,
+    wants: Wants<'_>,
+) -> Value {
+    let mut root = match entry.facts().context_for(base_url, wants) {
         Value::Object(root) => root,
         _ => Map::new(),
     };

@@ -64,9 +64,17 @@ fn reference(cases: &[Case]) -> Vec<Reference> {
     serde_json::from_slice(&output.stdout).expect("render.js prints one result per case")
 }
 
+/// What a template mentions of a context. Objects in lists are left as they are.
+fn mentioned(template: &Template, of: &str, context: &Value) -> Value {
+    let Value::Object(members) = context else { return context.clone() };
+    let kept = members.iter().filter(|(name, _)| template.mentions(of, name));
+    kept.map(|(name, member)| (name.clone(), mentioned(template, name, member))).collect()
+}
+
+/// Rendered over what it mentions, which must be all that it looks at.
 fn ours(case: &Case, escape: &dyn Escape) -> Outcome {
     let rendered = Template::parse("case.hbs", &case.template)
-        .and_then(|template| template.render(&case.context, escape, &Limits::default()));
+        .and_then(|template| template.render(&mentioned(&template, "", &case.context), escape, &Limits::default()));
     match rendered {
         Ok(text) => Outcome::Text(text),
         Err(error) => Outcome::Error(error.to_string()),

@@ -3,54 +3,84 @@
 use serde_json::{Value, json};
 
 use super::EntryFacts;
-use super::derive::Derived;
-use super::read::{Object, fill, object_in, text};
+use super::derive::{Derived, INPUTS};
+use super::read::{Object, fill, is_given, object_in, text};
 
-/// Everything that was sent, in its order, then everything that was derived.
-pub(super) fn context(facts: &EntryFacts, base_url: &str) -> Value {
-    let root = facts.root();
-    let derived = Derived::new(&root, facts.id.as_str(), &facts.kind, &facts.accesses, base_url);
-    let mut context = root.clone();
-    context.insert("baseURL".to_owned(), base_url.trim_end_matches('/').into());
-    context.insert("_id".to_owned(), facts.id.as_str().into());
-    fill(&mut context, "_accountId", || facts.account.to_string().into());
-    let mut links = derived.links();
-    fill(&mut links, "details", || derived.details_link());
-    context.insert("_links".to_owned(), links.into());
-    context.insert("timestamp".to_owned(), timestamp(facts, &root));
-    fill_text(&mut context, "kind", || facts.kind.clone());
-    fill_text(&mut context, "name", || derived.name().to_owned());
-    if let Some(key) = derived.key() {
-        fill_text(&mut context, "key", || key.to_owned());
-    }
-    fill(&mut context, "tags", || derived.tags());
-    fill_text(&mut context, "titleVerb", || derived.title_verb());
-    fill_text(&mut context, "verbKind", || derived.verb_kind().to_owned());
-    let title = derived.title().complete(object_in(&root, "title"));
-    context.insert("title".to_owned(), title);
-    let details = derived.details().complete(object_in(&root, "details"));
-    context.insert("details".to_owned(), details);
+/// Whether a member of the context is looked at, by the name of the object that it stands in and
+/// by its own. The context itself has the empty name.
+pub(super) type Wants<'a> = &'a dyn Fn(&str, &str) -> bool;
+
+/// What was sent, in its order, then what was derived, each as far as it is wanted.
+pub(super) fn context(facts: &EntryFacts, base_url: &str, wants: Wants<'_>) -> Value {
+    let wanted = |name: &str| wants("", name);
+    let mut root = facts.root(&|name| INPUTS.contains(&name) || wanted(name));
+    let made = derived(facts, &root, base_url, wants);
+    root.retain(|name, _| wanted(name));
+    root.extend(made.into_iter().map(|(name, value)| (name.to_owned(), value)));
     // Templates ask `{{#if comment}}`, and a strict one fails on null.
-    if text(&context, "comment").is_none() {
-        context.shift_remove("comment");
+    if text(&root, "comment").is_none() {
+        root.shift_remove("comment");
     }
-    context.insert("project".to_owned(), derived.project());
-    context.insert("member".to_owned(), derived.member());
-    context.insert("target".to_owned(), derived.target());
-    context.into()
+    root.into()
 }
 
-fn fill_text(object: &mut Object, name: &str, derive: impl FnOnce() -> String) {
-    if text(object, name).is_none() {
-        object.insert(name.to_owned(), derive().into());
+/// The wanted members that do not stand in the entry as they are given to templates.
+fn derived(facts: &EntryFacts, root: &Object, base_url: &str, wants: Wants<'_>) -> Vec<(&'static str, Value)> {
+    let derived = Derived::new(root, facts.id.as_str(), &facts.kind, &facts.accesses, base_url, wants);
+    let mut made = Vec::with_capacity(16);
+    let mut make = |name: &'static str, value: &dyn Fn() -> Value| {
+        if wants("", name) {
+            made.push((name, value()));
+        }
+    };
+    make("baseURL", &|| base_url.trim_end_matches('/').into());
+    make("_id", &|| facts.id.as_str().into());
+    make("_links", &|| {
+        let mut links = derived.links();
+        if wants("_links", "details") {
+            fill(&mut links, "details", || derived.details_link());
+        }
+        links.into()
+    });
+    make("timestamp", &|| timestamp(facts, root, wants));
+    make("title", &|| derived.title().complete(object_in(root, "title")));
+    make("details", &|| derived.details().complete(object_in(root, "details")));
+    make("project", &|| derived.project());
+    make("member", &|| derived.member());
+    make("target", &|| derived.target());
+
+    let mut complete = |name: &'static str, value: &dyn Fn() -> Value| {
+        if wants("", name) && text(root, name).is_none() {
+            made.push((name, value()));
+        }
+    };
+    complete("kind", &|| facts.kind.as_str().into());
+    complete("name", &|| derived.name().into());
+    complete("titleVerb", &|| derived.title_verb().into());
+    complete("verbKind", &|| derived.verb_kind().into());
+    if let Some(key) = derived.key() {
+        complete("key", &|| key.into());
     }
+    for (name, value) in
+        [("_accountId", &(|| facts.account.to_string().into()) as &dyn Fn() -> Value), ("tags", &|| derived.tags())]
+    {
+        if wants("", name) && !is_given(root, name) {
+            made.push((name, value()));
+        }
+    }
+    made
 }
 
-fn timestamp(facts: &EntryFacts, root: &Object) -> Value {
+fn timestamp(facts: &EntryFacts, root: &Object, wants: Wants<'_>) -> Value {
     let mut timestamp = object_in(root, "timestamp").cloned().unwrap_or_default();
-    fill(&mut timestamp, "milliseconds", || json!(facts.date.as_millis()));
-    fill(&mut timestamp, "seconds", || json!(facts.date.as_seconds()));
-    fill(&mut timestamp, "rfc3339", || facts.date.rfc3339().into());
-    fill(&mut timestamp, "simple", || facts.date.simple().into());
+    let mut complete = |name: &str, value: &dyn Fn() -> Value| {
+        if wants("timestamp", name) {
+            fill(&mut timestamp, name, value);
+        }
+    };
+    complete("milliseconds", &|| json!(facts.date.as_millis()));
+    complete("seconds", &|| json!(facts.date.as_seconds()));
+    complete("rfc3339", &|| facts.date.rfc3339().into());
+    complete("simple", &|| facts.date.simple().into());
     timestamp.into()
 }

@@ -4,10 +4,30 @@ use serde_json::{Value, json};
 
 use super::markdown::{code, escape_html, escape_markdown, html, inline_html, is_safe_link, plain};
 use super::read::{Object, fill, is_given, object_in, text};
-use super::{links, verb};
+use super::{context::Wants, links, verb};
 use crate::{Access, Segment};
 
-/// A text in the three forms that templates may ask for.
+/// The members of an entry that something may be derived from, beside those that
+/// [`super::EntryFacts`] has read.
+pub(super) const INPUTS: &[&str] = &[
+    "_links",
+    "_origin",
+    "app",
+    "description",
+    "details",
+    "key",
+    "member",
+    "name",
+    "project",
+    "subject",
+    "target",
+    "title",
+    "titleVerb",
+    "token",
+    "verbKind",
+];
+
+/// A text in the three forms that templates may ask for; those that nobody wants are empty.
 pub(super) struct Forms {
     pub(super) plain: String,
     pub(super) markdown: String,
@@ -39,6 +59,7 @@ pub(super) struct Derived<'a> {
     id: &'a str,
     kind: &'a str,
     base: &'a str,
+    wants: Wants<'a>,
     last: Option<&'a Segment>,
     action: &'a str,
     project: Option<&'a Segment>,
@@ -47,7 +68,14 @@ pub(super) struct Derived<'a> {
 }
 
 impl<'a> Derived<'a> {
-    pub(super) fn new(root: &'a Object, id: &'a str, kind: &'a str, accesses: &'a [Access], base: &'a str) -> Self {
+    pub(super) fn new(
+        root: &'a Object,
+        id: &'a str,
+        kind: &'a str,
+        accesses: &'a [Access],
+        base: &'a str,
+        wants: Wants<'a>,
+    ) -> Self {
         let first = accesses.first();
         let project = first.and_then(|access| access.resource.segment("proj"));
         let given = object_in(root, "project").and_then(|project| text(project, "key"));
@@ -56,6 +84,7 @@ impl<'a> Derived<'a> {
             id,
             kind,
             base: base.trim_end_matches('/'),
+            wants,
             last: first.map(|access| access.resource.last()),
             action: text(root, "verbKind").or_else(|| first.map(|access| access.action.as_str())).unwrap_or_default(),
             project: project.filter(|project| given.is_none_or(|given| given == project.name)),
@@ -116,13 +145,15 @@ impl<'a> Derived<'a> {
     pub(super) fn member(&self) -> Value {
         let mut member = object_in(self.root, "member").cloned().unwrap_or_default();
         let id = text(&member, "_id").map(str::to_owned);
-        let mut given_links = object_in(&member, "_links").cloned().unwrap_or_default();
-        if let Some(path) = id.as_deref().and_then(|id| links::canonical("member", "", id)) {
-            fill(&mut given_links, "parent", || links::api("/api/v2/members"));
-            fill(&mut given_links, "self", || links::api(&path));
+        if (self.wants)("member", "_links") {
+            let mut given_links = object_in(&member, "_links").cloned().unwrap_or_default();
+            if let Some(path) = id.as_deref().and_then(|id| links::canonical("member", "", id)) {
+                fill(&mut given_links, "parent", || links::api("/api/v2/members"));
+                fill(&mut given_links, "self", || links::api(&path));
+            }
+            links::make_absolute(&mut given_links, self.base);
+            member.insert("_links".to_owned(), given_links.into());
         }
-        links::make_absolute(&mut given_links, self.base);
-        member.insert("_links".to_owned(), given_links.into());
         let (display_name, email) = (self.actor(), self.actor_email());
         let local_part = email.rsplit_once('@').map_or(email, |(local, _)| local);
         for (name, value) in [
@@ -154,8 +185,12 @@ impl<'a> Derived<'a> {
     pub(super) fn links(&self) -> Object {
         let mut entry_links = object_in(self.root, "_links").cloned().unwrap_or_default();
         self.fill_resource_links(&mut entry_links);
-        fill(&mut entry_links, "parent", || links::api("/api/v2/auditlog"));
-        fill(&mut entry_links, "self", || links::api(&links::entry(self.id)));
+        if (self.wants)("_links", "parent") {
+            fill(&mut entry_links, "parent", || links::api("/api/v2/auditlog"));
+        }
+        if (self.wants)("_links", "self") {
+            fill(&mut entry_links, "self", || links::api(&links::entry(self.id)));
+        }
         links::make_absolute(&mut entry_links, self.base);
         entry_links
     }
@@ -191,7 +226,11 @@ impl<'a> Derived<'a> {
             _ => None,
         };
         match markdown.filter(|markdown| !markdown.is_empty()) {
-            Some(given) => Forms { plain: plain(given), html: inline_html(given), markdown: given.to_owned() },
+            Some(given) => Forms {
+                plain: self.form("title", "plainText", || plain(given)),
+                html: self.form("title", "html", || inline_html(given)),
+                markdown: given.to_owned(),
+            },
             None => self.composed_title(),
         }
     }
@@ -209,33 +248,49 @@ impl<'a> Derived<'a> {
             .filter(|details| !details.is_empty())
             .or_else(|| text(self.root, "description").map(str::to_owned))
             .unwrap_or_default();
-        Forms { plain: plain(&markdown), html: html(&markdown), markdown }
+        Forms {
+            plain: self.form("details", "plainText", || plain(&markdown)),
+            html: self.form("details", "html", || html(&markdown)),
+            markdown,
+        }
+    }
+
+    fn form(&self, of: &str, name: &str, make: impl FnOnce() -> String) -> String {
+        if (self.wants)(of, name) { make() } else { String::new() }
     }
 
     fn composed_title(&self) -> Forms {
         let (actor, email) = (flat(&self.actor()), self.actor_email());
         let verb = flat(&self.title_verb());
         let mail = (!email.is_empty()).then(|| format!("mailto:{email}"));
-        let mut forms = Forms {
-            plain: format!("{actor} {verb}"),
-            markdown: format!("{} {}", linked_markdown(&actor, mail.as_deref()), escape_markdown(&verb)),
-            html: format!("{} {}", linked_html(&actor, mail.as_deref()), escape_html(&verb)),
-        };
-        if let Some(target) = self.own_name().map(flat) {
-            let site = self.site_of_target();
-            forms.plain = format!("{} {target}", forms.plain);
-            forms.markdown = format!("{} {}", forms.markdown, linked_markdown(&target, site.as_deref()));
-            forms.html = format!("{} {}", forms.html, linked_html(&target, site.as_deref()));
-        }
+        let target = self.own_name().map(flat);
         let says_environment =
             !matches!(self.kind, "environment" | "project" | "segment") && !self.action.starts_with("copy");
-        if let (Environment::One { key, .. }, true) = (self.environment, says_environment) {
-            let environment = flat(self.environment_name().unwrap_or(key));
-            forms.plain = format!("{} in '{environment}'", forms.plain);
-            forms.markdown = format!("{} in {}", forms.markdown, code(&environment));
-            forms.html = format!("{} in <code>{}</code>", forms.html, escape_html(&environment));
+        let environment = match self.environment {
+            Environment::One { key, .. } if says_environment => Some(flat(self.environment_name().unwrap_or(key))),
+            _ => None,
+        };
+        let plain = || {
+            let target = target.iter().map(|target| format!(" {target}"));
+            let place = environment.iter().map(|environment| format!(" in '{environment}'"));
+            [format!("{actor} {verb}")].into_iter().chain(target).chain(place).collect()
+        };
+        // The forms with links.
+        let linked = |link: Link, escape: fn(&str) -> String, code: fn(&str) -> String| {
+            let site = target.as_ref().and_then(|_| self.site_of_target());
+            let target = target.iter().map(|target| format!(" {}", link(target, site.as_deref())));
+            let place = environment.iter().map(|environment| format!(" in {}", code(environment)));
+            [format!("{} {}", link(&actor, mail.as_deref()), escape(&verb))]
+                .into_iter()
+                .chain(target)
+                .chain(place)
+                .collect()
+        };
+        Forms {
+            plain: self.form("title", "plainText", plain),
+            markdown: self.form("title", "markdown", || linked(linked_markdown, escape_markdown, code)),
+            html: self.form("title", "html", || linked(linked_html, escape_html, code_html)),
         }
-        forms
     }
 
     // What is deleted has no page any more.
@@ -252,13 +307,12 @@ impl<'a> Derived<'a> {
     }
 
     fn fill_resource_links(&self, given: &mut Object) {
-        for (name, link) in [
-            ("canonical", self.canonical().map(|path| links::api(&path))),
-            ("site", self.site().map(|path| links::page(&path))),
-        ] {
-            if let Some(link) = link {
-                fill(given, name, || link);
-            }
+        let wanted = |name: &str| (self.wants)("_links", name);
+        if let Some(path) = self.canonical().filter(|_| wanted("canonical")) {
+            fill(given, "canonical", || links::api(&path));
+        }
+        if let Some(path) = self.site().filter(|_| wanted("site")) {
+            fill(given, "site", || links::page(&path));
         }
     }
 
@@ -355,6 +409,13 @@ fn tags_of(segment: Option<&Segment>, key: &str) -> Value {
 // A title is one line.
 fn flat(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+/// A label that leads to an address, if there is one.
+type Link = fn(&str, Option<&str>) -> String;
+
+fn code_html(text: &str) -> String {
+    format!("<code>{}</code>", escape_html(text))
 }
 
 fn linked_markdown(label: &str, href: Option<&str>) -> String {

@@ -147,7 +147,16 @@ impl EntryFacts {
     /// The object that templates see; links are absolute under `base_url`. Built anew by
     /// each call.
     pub fn context(&self, base_url: &str) -> Value {
-        context::context(self, base_url)
+        self.context_for(base_url, &|_, _| true)
+    }
+
+    /// The object that one template sees: as [`Self::context`], perhaps without what it does not
+    /// look at, since deriving that takes longer than the rendering.
+    ///
+    /// `wants` is asked for a member by the name of the object that it stands in, empty for the
+    /// context itself, and by its own: `("", "title")`, `("title", "plainText")`.
+    pub fn context_for(&self, base_url: &str, wants: &dyn Fn(&str, &str) -> bool) -> Value {
+        context::context(self, base_url, wants)
     }
 
     /// The entry as the REST API and the standard webhook give it; derived links are
@@ -165,8 +174,8 @@ impl EntryFacts {
 
 impl EntryFacts {
     // Read anew by each call: matching does without it, and a rendered entry needs it once.
-    fn root(&self) -> read::Object {
-        read::text_of(&self.bytes).and_then(read::object).unwrap_or_default()
+    fn root(&self, keeps: &dyn Fn(&str) -> bool) -> read::Object {
+        read::text_of(&self.bytes).map(|text| read::some_of(text, keeps)).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_compose, prop_oneof, pro
 use proptest::strategy::ValueTree as _;
 use serde_json::{Map, Value, json};
 
-use super::{Entry, EntryDraft, check, glance, read};
+use super::{Entry, EntryDraft, EntryFacts, check, glance, read};
 use crate::{AccountId, EntryId, Sequence, Timestamp};
 
 const NAMES: &[&str] = &[
@@ -175,9 +175,25 @@ fn check_outcome(bytes: &[u8]) {
     check_representation(&facts.representation());
     let context = facts.context("https://audit.corp.test");
     check_context(&context);
+    check_parts(facts, &context);
     for (name, value) in sent.as_object().expect("an entry is an object") {
         assert!(NAMES.contains(&name.as_str()) || context[name] == *value, "{name} was changed");
     }
+}
+
+/// What is asked for alone is what it is among all.
+fn check_parts(facts: &EntryFacts, whole: &Value) {
+    for (name, value) in whole.as_object().expect("a context is an object") {
+        let alone = facts.context_for("https://audit.corp.test", &|of, other| !of.is_empty() || other == name);
+        assert_eq!(alone, json!({ name: value }));
+        for (form, value) in value.as_object().into_iter().flatten() {
+            let wants =
+                |of: &str, other: &str| (of.is_empty() && other == name) || (of == name && other == form) || of == form;
+            let alone = facts.context_for("https://audit.corp.test", &wants);
+            assert_eq!(alone[name][form], *value, "{name}.{form}");
+        }
+    }
+    assert_eq!(facts.context_for("https://audit.corp.test", &|_, _| false), json!({}));
 }
 
 fn check_representation(entry: &Value) {

@@ -1,8 +1,9 @@
 //! Reads the bytes of an entry, and members out of it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
@@ -57,16 +58,23 @@ fn refused<T>(reason: String) -> Result<T, Vec<FieldError>> {
 /// Reads only the members that [`super::access`] and the date need: every stored entry is
 /// matched, few are rendered. Damaged bytes have no members.
 pub(super) fn for_matching(bytes: &[u8]) -> Object {
-    only(MATCHED, bytes)
+    of_bytes(bytes, MATCHED)
 }
 
 /// Reads only the members that [`super::topic`] needs.
 pub(super) fn for_searching(bytes: &[u8]) -> Object {
-    only(SEARCHED, bytes)
+    of_bytes(bytes, SEARCHED)
 }
 
-fn only(names: &'static [&'static str], bytes: &[u8]) -> Object {
-    Only(names).deserialize(&mut serde_json::Deserializer::from_slice(bytes)).unwrap_or_default()
+fn of_bytes(bytes: &[u8], names: &[&str]) -> Object {
+    std::str::from_utf8(bytes).map(|text| some_of(text, &|name| names.contains(&name))).unwrap_or_default()
+}
+
+/// Reads the members of a stored entry whose names are kept. A damaged text has no members.
+pub(super) fn some_of(text: &str, keeps: &dyn Fn(&str) -> bool) -> Object {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let object = Selected(keeps).deserialize(&mut reader);
+    object.and_then(|object| reader.end().map(|()| object)).unwrap_or_default()
 }
 
 /// The text of a member. An empty text counts as left out.
@@ -177,10 +185,14 @@ const SEARCHED: &[&str] = &[
     "token",
 ];
 
-/// An object of which only the members with these names are read.
-struct Only(&'static [&'static str]);
+/// A member's name, copied only where it is written with escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> DeserializeSeed<'de> for Only {
+/// Reads the members of an object whose names are kept, and passes over the others.
+struct Selected<'a>(&'a dyn Fn(&str) -> bool);
+
+impl<'de> DeserializeSeed<'de> for Selected<'_> {
     type Value = Object;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Object, D::Error> {
@@ -188,7 +200,7 @@ impl<'de> DeserializeSeed<'de> for Only {
     }
 }
 
-impl<'de> Visitor<'de> for Only {
+impl<'de> Visitor<'de> for Selected<'_> {
     type Value = Object;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,9 +209,9 @@ impl<'de> Visitor<'de> for Only {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
         let mut object = Object::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if self.0.contains(&name.as_str()) {
-                object.insert(name, members.next_value()?);
+        while let Some(name) = members.next_key::<Name<'_>>()? {
+            if (self.0)(&name.0) {
+                object.insert(name.0.into_owned(), members.next_value()?);
             } else {
                 members.next_value::<IgnoredAny>()?;
             }

@@ -12,6 +12,7 @@ mod escape;
 mod expression;
 mod helpers;
 mod lexer;
+mod mentions;
 mod parser;
 mod render;
 mod value;
@@ -46,6 +47,7 @@ pub struct Template {
     name: String,
     source: String,
     root: ast::Program,
+    mentions: mentions::Mentions,
 }
 
 impl Template {
@@ -55,7 +57,10 @@ impl Template {
     /// The first mistake, with its line and column.
     pub fn parse(name: &str, source: &str) -> Result<Self, TemplateError> {
         match parser::parse(source) {
-            Ok(root) => Ok(Self { name: name.to_owned(), source: source.to_owned(), root }),
+            Ok(root) => {
+                let mentions = mentions::Mentions::of(&root);
+                Ok(Self { name: name.to_owned(), source: source.to_owned(), root, mentions })
+            }
             Err(failure) => Err(failure.into_error(name, source)),
         }
     }
@@ -63,6 +68,12 @@ impl Template {
     /// Whether the path stands in the template, wherever that is.
     pub(crate) fn names(&self, path: &str) -> bool {
         self.source.contains(path)
+    }
+
+    /// Whether a rendering may look at the member `name` of an object that is called `of`; the
+    /// root itself has the empty name. Without all others the output is the same.
+    pub fn mentions(&self, of: &str, name: &str) -> bool {
+        self.mentions.has(of, name)
     }
 
     /// Renders the template over `root`. A missing value prints as nothing.
