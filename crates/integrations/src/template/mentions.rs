@@ -1,6 +1,6 @@
 //! What a template can look at, so that no more of the context has to be derived.
 
-use std::collections::{BTreeMap, BTreeSet};
+use foldhash::{HashMap, HashSet};
 
 use super::ast::{Base, Block, BlockKind, Call, Expr, Node, Path, Program, ValueHelper};
 
@@ -8,10 +8,12 @@ use super::ast::{Base, Block, BlockKind, Call, Expr, Node, Path, Program, ValueH
 /// the first name of a path counts for every object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mentions {
-    /// Names by the name before them in a path; the first ones after the empty name.
-    after: BTreeMap<String, BTreeSet<String>>,
+    /// The first names of paths.
+    first: HashSet<String>,
+    /// The names after the first, by the name before them.
+    after: HashMap<String, HashSet<String>>,
     /// Objects of which any member may be looked at, by the last name of their path.
-    whole: BTreeSet<String>,
+    whole: HashSet<String>,
     everything: bool,
 }
 
@@ -25,8 +27,8 @@ impl Mentions {
     /// Whether the template may look at the member `name` of an object named `of`; the context
     /// itself has the empty name.
     pub(super) fn has(&self, of: &str, name: &str) -> bool {
-        let after = |of: &str| self.after.get(of).is_some_and(|names| names.contains(name));
-        self.everything || self.whole.contains(of) || after("") || after(of)
+        let after = || self.after.get(of).is_some_and(|names| names.contains(name));
+        self.everything || self.first.contains(name) || (!of.is_empty() && (after() || self.whole.contains(of)))
     }
 
     fn add_program(&mut self, program: &Program) {
@@ -73,10 +75,12 @@ impl Mentions {
     }
 
     fn add_path(&mut self, path: &Path) {
-        let mut before = "";
-        for name in names(path) {
-            self.after.entry(before.to_owned()).or_default().insert(name.clone());
-            before = name;
+        let names = names(path);
+        self.first.extend(names.first().cloned());
+        for pair in names.windows(2) {
+            if let [before, name] = pair {
+                self.after.entry(before.clone()).or_default().insert(name.clone());
+            }
         }
     }
 
