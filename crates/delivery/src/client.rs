@@ -4,6 +4,7 @@
 //! Deliberately absent: redirects, proxies from the environment, cookies, retries but for the
 //! one of a request that met a connection that was just being closed.
 
+mod channel;
 mod connect;
 mod guard;
 mod tls;
@@ -29,6 +30,7 @@ use hyper_util::{
 use integrations::{HttpRequest, Reason};
 use rustls_pki_types::CertificateDer;
 
+pub use channel::Channel;
 pub use connect::{ConnectError, ConnectTo, Peer};
 pub use guard::AddressGuard;
 pub(crate) use guard::is_public;
@@ -123,10 +125,26 @@ pub struct Profile {
     pub verify_tls: bool,
 }
 
+impl Profile {
+    const ALL: [Self; 4] = [
+        Self { private_ranges: false, verify_tls: true },
+        Self { private_ranges: false, verify_tls: false },
+        Self { private_ranges: true, verify_tls: true },
+        Self { private_ranges: true, verify_tls: false },
+    ];
+
+    /// Its place in [`Self::ALL`].
+    fn place(self) -> usize {
+        usize::from(self.private_ranges) * 2 + usize::from(!self.verify_tls)
+    }
+}
+
 /// The client. Clones share its connections.
 #[derive(Clone)]
 pub struct Client {
     pools: Arc<[Pool<Connector, Full<Bytes>>; 4]>,
+    /// For what is no HTTP, in the same order.
+    connectors: Arc<[Connector; 4]>,
     settings: Arc<ClientSettings>,
     clock: Arc<dyn Clock>,
     ended: Arc<Ended>,
@@ -149,24 +167,24 @@ impl Client {
         private_ranges: AddressGuard,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, rustls::Error> {
-        let verified = Arc::new(tls::verified(&settings.extra_roots)?);
-        let unverified = Arc::new(tls::unverified()?);
-        let pool = |guard: AddressGuard, tls: &Arc<rustls::ClientConfig>| {
+        let (verified, unverified) = (tls::verified(&settings.extra_roots)?, tls::unverified()?);
+        let guards = [AddressGuard::default(), private_ranges];
+        let connector = |profile: Profile, shape: fn(rustls::ClientConfig) -> rustls::ClientConfig| {
+            let guard = guards[usize::from(profile.private_ranges)].clone();
+            let tls = if profile.verify_tls { &verified } else { &unverified };
+            Connector::new(&settings, guard, Arc::new(shape(tls.clone())))
+        };
+        let pools = Profile::ALL.map(|profile| {
             Pool::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_MAX)
                 .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
                 .retry_canceled_requests(true)
-                .build(Connector::new(&settings, guard, Arc::clone(tls)))
-        };
-        let public_only = AddressGuard::default();
-        let pools = Arc::new([
-            pool(public_only.clone(), &verified),
-            pool(public_only, &unverified),
-            pool(private_ranges.clone(), &verified),
-            pool(private_ranges, &unverified),
-        ]);
-        Ok(Self { pools, settings: Arc::new(settings), clock, ended: Arc::default() })
+                .build(connector(profile, tls::speaking_http1))
+        });
+        let connectors = Profile::ALL.map(|profile| connector(profile, std::convert::identity));
+        let (pools, connectors) = (Arc::new(pools), Arc::new(connectors));
+        Ok(Self { pools, connectors, settings: Arc::new(settings), clock, ended: Arc::default() })
     }
 
     /// Sends a request and reads its answer up to `body_bytes_max`.
@@ -221,7 +239,7 @@ impl Client {
         profile: Profile,
         body_bytes_max: usize,
     ) -> Result<Answer, SendError> {
-        let pool = &self.pools[usize::from(profile.private_ranges) * 2 + usize::from(!profile.verify_tls)];
+        let pool = &self.pools[profile.place()];
         let limit = self.settings.first_byte_timeout.min(self.settings.request_timeout);
         let started = self.clock.monotonic();
         let response = tokio::time::timeout(limit, request_once_more(pool, request))

@@ -5,16 +5,21 @@
 
 #[cfg(feature = "otlp")]
 mod otlp;
-
-use std::sync::Arc;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(feature = "syslog")]
+mod syslog;
 
 use delivery::destination::Destinations;
-use integrations::Kind;
 
 /// All kinds of destinations that this build has.
 pub fn all() -> Destinations {
     let destinations = Destinations::default();
     #[cfg(feature = "otlp")]
-    let destinations = destinations.with(Kind::Otlp, Arc::new(otlp::Otlp));
+    let destinations = destinations.with(integrations::Kind::Otlp, std::sync::Arc::new(otlp::Otlp));
+    #[cfg(feature = "s3")]
+    let destinations = destinations.with(integrations::Kind::S3, std::sync::Arc::new(s3::S3));
+    #[cfg(feature = "syslog")]
+    let destinations = destinations.with(integrations::Kind::Syslog, std::sync::Arc::new(syslog::Syslog));
     destinations
 }

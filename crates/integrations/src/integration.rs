@@ -12,6 +12,7 @@ use crate::{
     batch::{BatchFormat, BatchLimits},
     cut,
     extension::{AgeWindow, Extension, Pace},
+    kind::Kind,
     render::{
         BodyTemplate, Item, Moment, Nothing, RenderError, RenderedItem, Stamp, body_root, delivery_context, hex,
         line_root, render_json, times,
@@ -191,7 +192,9 @@ impl Integration {
             Body::Templates(templates) => Some(templates.values().map(|body| &body.template)),
             Body::StandardPayload | Body::StoredEntry => None,
         };
-        prefix.into_iter().chain(bodies.into_iter().flatten()).any(|template| template.names("delivery.handle"))
+        // The other kinds carry a name for readers, by which nothing is dropped on the way.
+        self.kind() == Kind::Http
+            && prefix.into_iter().chain(bodies.into_iter().flatten()).any(|template| template.names("delivery.handle"))
     }
 
     /// How requests to one target follow each other; none when nothing is to be heeded.

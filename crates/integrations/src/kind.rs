@@ -18,17 +18,23 @@ pub enum Kind {
     Http,
     /// OpenTelemetry logs over HTTP.
     Otlp,
+    /// Objects of an S3-compatible store.
+    S3,
+    /// Syslog messages over TLS or TCP.
+    Syslog,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Http, Self::Otlp];
+    pub const ALL: [Self; 4] = [Self::Http, Self::Otlp, Self::S3, Self::Syslog];
 
     /// The name that manifests use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Otlp => "otlp",
+            Self::S3 => "s3",
+            Self::Syslog => "syslog",
         }
     }
 }

@@ -149,8 +149,13 @@ impl Connector {
             Some("http") => false,
             _ => return Err(ConnectError::Url),
         };
-        let host = uri.host().ok_or(ConnectError::Url)?.trim_matches(['[', ']']).to_ascii_lowercase();
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        self.open(uri.host().ok_or(ConnectError::Url)?, port, is_tls).await
+    }
+
+    /// Connects to a name or an address, which may stand in brackets.
+    pub(crate) async fn open(self, host: &str, port: u16, is_tls: bool) -> Result<Stream, ConnectError> {
+        let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
         let after = self.connect_timeout;
         let tcp = tokio::time::timeout(after, self.dial(&host, port))
             .await
@@ -275,6 +280,10 @@ enum Io {
 impl Stream {
     fn new(io: Io, peer: Option<Peer>) -> Self {
         Self { io, answered: Answered::default(), peer }
+    }
+
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 }
 

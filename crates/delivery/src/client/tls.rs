@@ -23,7 +23,7 @@ pub(crate) fn verified(extra_roots: &[CertificateDer<'static>]) -> Result<Client
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(speaking_http1(config))
+    Ok(config)
 }
 
 /// Any certificate is taken; only its holder can answer the handshake all the same.
@@ -34,12 +34,12 @@ pub(crate) fn unverified() -> Result<ClientConfig, Error> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
-    Ok(speaking_http1(config))
+    Ok(config)
 }
 
-// HTTP/2 would put all requests to a host on one connection, and open no second one when
-// its streams are used up.
-fn speaking_http1(mut config: ClientConfig) -> ClientConfig {
+/// HTTP/2 would put all requests to a host on one connection, and open no second one when
+/// its streams are used up.
+pub(crate) fn speaking_http1(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
 }

@@ -78,6 +78,8 @@ pub fn least_config(key: &str) -> Map<String, Value> {
             "token": "11111111-2222-3333-4444-555555555555",
             "skip-ca-verification": false,
         }),
+        "s3" => json!({ "bucket": "audit", "accessKeyId": "AKIA0001", "secretAccessKey": "s3-secret-key-1" }),
+        "syslog" => json!({ "address": "logs.corp.test:6514" }),
         "otlp" => json!({ "url": "https://otel.corp.test:4318" }),
         other => further_config(other),
     })
