@@ -66,7 +66,7 @@ fn reduced(root: &Object, id: &str) -> String {
     let kind = kind_of(root, &accesses);
     let mut reduced = Object::new();
     let mut put = |name: &str, value: Value| reduced.insert(name.to_owned(), value);
-    put("name", Derived::new(root, id, &kind, &accesses, "").name().into());
+    put("name", Derived::new(root, id, &kind, &accesses, "", &|_, _| true).name().into());
     for name in ["kind", "key", "verbKind", "action", "resource"] {
         if let Some(given) = text(root, name) {
             put(name, given.into());
