@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, time::Duration};
 
-use delivery::{State, Status};
+use delivery::{ConditionKind, State, Status};
 use domain::SubscriptionId;
 
 use crate::{Action, App, Caller, Error, access::subscription_resource};
@@ -23,12 +23,10 @@ pub struct Health {
 }
 
 impl Health {
-    /// From this age of the oldest unsettled entry on, a subscription that flows is behind.
-    pub const BEHIND_FROM: Duration = Duration::from_secs(60);
-
-    /// Whether it delivers, and yet entries wait for long.
+    /// Whether it delivers, and yet falls behind: the condition that is told of everywhere else.
     pub fn is_behind(&self) -> bool {
-        self.status.state == State::Flowing && self.oldest_unsettled.is_some_and(|age| age >= Self::BEHIND_FROM)
+        let is_told = || self.status.conditions.iter().any(|condition| condition.kind == ConditionKind::Behind);
+        self.status.state == State::Flowing && is_told()
     }
 
     /// Smaller is worse.
@@ -81,7 +79,7 @@ impl App {
 mod tests {
     use std::time::Duration;
 
-    use delivery::{State, Status};
+    use delivery::{Condition, ConditionKind, State, Status};
     use domain::{SubscriptionId, Timestamp};
 
     use super::Health;
@@ -108,6 +106,12 @@ mod tests {
         }
     }
 
+    fn told_of(mut health: Health) -> Health {
+        let kind = ConditionKind::Behind;
+        health.status.conditions.push(Condition { kind, since: Timestamp::default(), reason: String::new() });
+        health
+    }
+
     #[test]
     fn the_worst_come_first() {
         let (since, until, probe_at) =
@@ -120,7 +124,7 @@ mod tests {
             health("caught up", State::Flowing, 0, None),
             health("flowing", State::Flowing, 2, Some(59)),
             health("flowing with more", State::Flowing, 3, Some(59)),
-            health("behind", State::Flowing, 1, Some(60)),
+            told_of(health("behind", State::Flowing, 1, Some(1))),
             health("holding", holding(), 1, Some(1)),
             health("holding for longer", holding(), 1, Some(2)),
             health("suspended", suspended, 0, None),

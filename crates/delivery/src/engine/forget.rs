@@ -25,7 +25,9 @@ impl Engine {
 impl Inner {
     async fn drop_old_attempts(&self) -> Result<usize, store::Error> {
         let kept = i64::try_from(self.settings.attempts_kept.as_millis()).unwrap_or(i64::MAX);
-        let ended_before = Timestamp::from_millis(self.clock.now().as_millis().saturating_sub(kept));
+        // A clock that has jumped makes nothing old, so until it has stood only their number counts.
+        let now = if self.time_is_settled() { self.time() } else { Timestamp::from_millis(i64::MIN) };
+        let ended_before = Timestamp::from_millis(now.as_millis().saturating_sub(kept));
         let limits = AttemptLimits { ended_before, kept_max: self.settings.attempts_kept_max };
         let mut next = Some(SubscriptionId::from_bytes([0; 12]));
         let mut rows = 0;
