@@ -164,3 +164,23 @@ def test_documents_fit_strict_types_of_the_common_schema(make_server, search, in
     answer = requests.get(f"{search.url}/{index}/_search", json={"size": 1000, "query": day}, timeout=30)
     recent = {hit["_source"]["event"]["id"] for hit in answer.json()["hits"]["hits"]}
     assert set(entries.ids(batch[:10])) <= recent, "the time of an entry is one that a query by time finds"
+
+
+def test_entries_go_once_to_the_name_of_their_data_stream(make_server, search):
+    # The server here has no data streams and makes an index of that name.
+    dataset = entries.new_id("audit").replace("-", ".")
+    between = Forgetful(search.url, failures=2)
+    try:
+        server = make_server().start()
+        config = {"url": between.url, "token": "ZWxhc3RpYzprZXk=", "dataset": dataset, "namespace": "e2e"}
+        created = server.subscribe("elastic-data-stream", config)
+        batch = [entries.plain(kind) for kind in entries.KINDS] + entries.minimal()
+        server.ingest(batch)
+        server.until_settled(created)
+        found = documents(search, f"logs-{dataset}-e2e")
+        assert sorted(found) == sorted(entries.ids(batch))
+        stream = {"type": "logs", "dataset": dataset, "namespace": "e2e"}
+        assert all(document["data_stream"] == stream for document in found.values())
+    finally:
+        between.shutdown()
+        between.server_close()

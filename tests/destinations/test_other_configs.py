@@ -54,7 +54,7 @@ def test_another_configuration_delivers_where_it_says(make_server, receiver, cas
 def test_a_key_that_is_wrong_suspends_until_it_is_right(make_server, receiver):
     server = make_server(receiver=receiver).start()
     wrong = {"datadog": "apiKey", "elastic": "token", "honeycomb": "apiKey", "logdna": "ingestionKey", "signalfx": "accessToken", "splunk": "token",
-             "chronosphere": "secretToken", "datadog-logs": "apiKey", "dynatrace-v2": "apiToken", "elastic-data-stream": "token",
+             "chronosphere": "secretToken", "compass": "secret", "datadog-private": "apiKey", "terraform-cloud": "token", "datadog-logs": "apiKey", "dynatrace-v2": "apiToken", "elastic-data-stream": "token",
              "grafana": "apiKey", "kosli": "secret", "last9": "apiToken", "loki": "password", "new-relic": "apiKey",
              "new-relic-changes": "apiKey", "opsgenie": "apiKey", "pagerduty": "integrationKey", "splunk-raw": "token"}
     created = {key: server.subscribe(key, {**CONFIGS[key], field: "d3Jvbmc6a2V5"}) for key, field in wrong.items()}

@@ -14,7 +14,9 @@ CONFIGS = {
         "receiverURL": "https://acme.chronosphere.io/api/v1/data/events/receiver/launchdarkly", "secretToken": "ld-webhook-secret",
     },
     "datadog": {"apiKey": "datadog-key"},
+    "compass": {"url": "https://compass.example.test/webhooks/1", "secret": "ld-webhook-secret"},
     "datadog-logs": {"apiKey": "datadog-key"},
+    "datadog-private": {"apiKey": "datadog-key", "hostURL": "https://datadog.example.test"},
     "dynatrace": {"apiToken": "dynatrace-token", "url": "https://demo.live.dynatrace.com", "entity": "APPLICATION", "tag": "e2e"},
     "dynatrace-v2": {"apiToken": "dynatrace-token", "url": "https://demo.live.dynatrace.com", "entity": "SERVICE", "tag": "e2e"},
     "elastic": {"url": "https://elastic.example.test", "token": "ZWxhc3RpYzprZXk=", "index": "audit"},
@@ -27,6 +29,7 @@ CONFIGS = {
     "loki": {"url": "https://loki.example.test", "user": "loki", "password": "loki-password", "tenant": "e2e"},
     "mattermost": {"url": "https://mattermost.example.test/hooks/hook-token"},
     "msteams": {"url": TEAMS_URL},
+    "msteams-app": {"url": "https://msteams-app.example.test/hook", "secret": "ld-webhook-secret"},
     "new-relic": {"accountId": "4711", "apiKey": "newrelic-key"},
     "new-relic-apm": {"apiKey": "newrelic-key", "applicationId": "4711", "domain": "api.newrelic.com"},
     "new-relic-changes": {"apiKey": "newrelic-key", "entityGuid": "MXxBUE18QVBQTElDQVRJT058MQ"},
@@ -36,6 +39,7 @@ CONFIGS = {
     "slack": {"url": "https://hooks.slack.com/services/T0001/B0001/hook-token"},
     "splunk": {"base-url": "https://splunk.example.test", "token": "splunk-token", "skip-ca-verification": False},
     "splunk-raw": {"base-url": "https://splunk.example.test", "token": "splunk-token", "index": "audit"},
+    "terraform-cloud": {"token": "terraform-token", "workspaceId": "ws-4BVpp4ZcUkKQiYDR"},
     "webhook-signed": {"url": "https://webhook.example.test/audit", "secret": WEBHOOK_SECRET, "ldSecret": "ld-webhook-secret"},
     "zapier": {"url": "https://hooks.zapier.com/hooks/catch/1234567/hook-token/"},
 }
@@ -50,12 +54,13 @@ BATCHED = [
 # These tell what they have from what is new, by a handle or by the content.
 IDEMPOTENT = ["elastic", "elastic-data-stream", "loki"]
 # These say with any 2xx that they have taken an entry, so that the body of the answer means nothing.
-ANY_SUCCESS = ["chronosphere", "kosli", "last9", "webhook-signed"]
+ANY_SUCCESS = ["chronosphere", "compass", "kosli", "last9", "msteams-app", "webhook-signed"]
 
 HOSTS = [
     "api.datadoghq.com", "demo.live.dynatrace.com", "elastic.example.test", "api.honeycomb.io", "logs.logdna.com",
     "logs.mezmo.com", TEAMS_HOST, "api.newrelic.com", "ingest.us1.signalfx.com", "splunk.example.test",
     "acme.chronosphere.io", "http-intake.logs.datadoghq.com", "grafana.example.test", "app.kosli.com", "last9.example.test",
     "loki.example.test", "mattermost.example.test", "insights-collector.newrelic.com", "api.opsgenie.com",
-    "events.pagerduty.com", "hooks.slack.com", "webhook.example.test", "hooks.zapier.com",
+    "events.pagerduty.com", "hooks.slack.com", "webhook.example.test", "hooks.zapier.com", "compass.example.test",
+    "datadog.example.test", "msteams-app.example.test", "app.terraform.io",
 ]

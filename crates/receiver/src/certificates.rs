@@ -9,7 +9,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// The names that are served. A wildcard stands for one label, so that regions of workflow URLs
 /// have to be named each; `extra` brings those that are not here.
-const NAMES: [&str; 55] = [
+const NAMES: [&str; 59] = [
     "localhost",
     "127.0.0.1",
     "::1",
@@ -65,6 +65,10 @@ const NAMES: [&str; 55] = [
     "mattermost.example.test",
     "last9.example.test",
     "webhook.example.test",
+    "app.terraform.io",
+    "compass.example.test",
+    "datadog.example.test",
+    "msteams-app.example.test",
 ];
 
 /// What TLS is served with, and the authority that vouches for it.

@@ -272,7 +272,7 @@ impl FaultKind {
             Self::VendorRateLimit { seconds } => {
                 let reply = vendor::trouble(place, 429);
                 Some(match place {
-                    Place::Datadog => reply
+                    Place::Datadog | Place::DatadogLogs | Place::DatadogPrivate => reply
                         .with_header("x-ratelimit-limit", "500000")
                         .with_header("x-ratelimit-period", "3600")
                         .with_header("x-ratelimit-remaining", "0")

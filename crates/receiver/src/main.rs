@@ -69,12 +69,13 @@ fn set_key(keys: &mut Keys, vendor: &str, key: &str) -> Result<(), String> {
         "slack" | "mattermost" | "zapier" => &mut keys.hook,
         "webhook-signed" => &mut keys.webhook,
         "webhook-signed-previous" => &mut keys.webhook_previous,
-        "chronosphere" | "kosli" => &mut keys.ld_webhook,
+        "chronosphere" | "compass" | "kosli" | "msteams-app" => &mut keys.ld_webhook,
         "pagerduty" => &mut keys.pagerduty,
         "grafana" => &mut keys.grafana,
         "loki" => &mut keys.loki,
         "opsgenie" => &mut keys.opsgenie,
         "last9" => &mut keys.last9,
+        "terraform-cloud" => &mut keys.terraform,
         _ => return Err(format!("{vendor} is no vendor with a key")),
     };
     key.clone_into(place);

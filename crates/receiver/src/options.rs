@@ -31,6 +31,8 @@ pub struct Options {
     pub newrelic_applications: Vec<String>,
     /// GUID of the New Relic entity that changes are recorded for.
     pub newrelic_entity: String,
+    /// Id of the Terraform workspace that runs may be started of.
+    pub terraform_workspace: String,
     /// Splunk indexes that the token may write to.
     pub splunk_indexes: Vec<String>,
     /// Whether the Splunk token has indexer acknowledgement on, which makes a channel necessary.
@@ -55,6 +57,7 @@ impl Options {
             honeycomb_datasets: vec!["auditcast".to_owned()],
             newrelic_applications: Vec::new(),
             newrelic_entity: "MXxBUE18QVBQTElDQVRJT058MQ".to_owned(),
+            terraform_workspace: "ws-4BVpp4ZcUkKQiYDR".to_owned(),
             splunk_indexes: vec!["main".to_owned(), "audit".to_owned()],
             splunk_ack: false,
             splunk_body_max: 1 << 20,
@@ -114,6 +117,8 @@ pub struct Keys {
     pub opsgenie: String,
     /// After `Bearer ` in `X-LAST9-API-TOKEN`.
     pub last9: String,
+    /// After `Bearer ` in `Authorization`, for Terraform.
+    pub terraform: String,
 }
 
 impl Default for Keys {
@@ -138,6 +143,7 @@ impl Default for Keys {
             loki: "loki:loki-password".to_owned(),
             opsgenie: "opsgenie-key".to_owned(),
             last9: "last9-token".to_owned(),
+            terraform: "terraform-token".to_owned(),
         }
     }
 }

@@ -6,8 +6,10 @@ use crate::request::Request;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Chronosphere,
+    Compass,
     Datadog,
     DatadogLogs,
+    DatadogPrivate,
     Dynatrace,
     DynatraceV2,
     Elastic,
@@ -29,15 +31,19 @@ pub(crate) enum Place {
     Splunk,
     SplunkRaw,
     Teams,
+    TeamsApp,
+    Terraform,
     Webhook,
     Zapier,
     Unknown,
 }
 
-const NAMES: [(Place, &str); 27] = [
+const NAMES: [(Place, &str); 31] = [
     (Place::Chronosphere, "chronosphere"),
+    (Place::Compass, "compass"),
     (Place::Datadog, "datadog"),
     (Place::DatadogLogs, "datadog-logs"),
+    (Place::DatadogPrivate, "datadog-private"),
     (Place::Dynatrace, "dynatrace"),
     (Place::DynatraceV2, "dynatrace-v2"),
     (Place::Elastic, "elastic"),
@@ -59,6 +65,8 @@ const NAMES: [(Place, &str); 27] = [
     (Place::Splunk, "splunk"),
     (Place::SplunkRaw, "splunk-raw"),
     (Place::Teams, "msteams"),
+    (Place::TeamsApp, "msteams-app"),
+    (Place::Terraform, "terraform-cloud"),
     (Place::Webhook, "webhook-signed"),
     (Place::Zapier, "zapier"),
     (Place::Unknown, "unknown"),
@@ -66,7 +74,7 @@ const NAMES: [(Place, &str); 27] = [
 
 /// Domains of vendors, their sub-domains included. Names under `example.test` stand for hosts that
 /// a customer chooses.
-const DOMAINS: [(&str, Place); 32] = [
+const DOMAINS: [(&str, Place); 36] = [
     ("datadoghq.com", Place::Datadog),
     ("datadoghq.eu", Place::Datadog),
     ("ddog-gov.com", Place::Datadog),
@@ -92,6 +100,10 @@ const DOMAINS: [(&str, Place); 32] = [
     ("api.atlassian.com", Place::Opsgenie),
     ("chronosphere.io", Place::Chronosphere),
     ("app.kosli.com", Place::Kosli),
+    ("app.terraform.io", Place::Terraform),
+    ("compass.example.test", Place::Compass),
+    ("datadog.example.test", Place::DatadogPrivate),
+    ("msteams-app.example.test", Place::TeamsApp),
     ("grafana.example.test", Place::Grafana),
     ("loki.example.test", Place::Loki),
     ("mattermost.example.test", Place::Mattermost),

@@ -219,6 +219,7 @@ fn only_hosts_that_the_manifest_names_count_as_fixed() {
         "logdna",
         "new-relic",
         "new-relic-apm",
+        "new-relic-apm-insights",
         "new-relic-changes",
         "opsgenie",
         "pagerduty",

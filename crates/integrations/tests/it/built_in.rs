@@ -6,10 +6,12 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{BASE_URL, DATE, NOW, built_in, config, documents, entry, least_config, rendered, request};
 
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 31] = [
     "chronosphere",
+    "compass",
     "datadog",
     "datadog-logs",
+    "datadog-private",
     "dynatrace",
     "dynatrace-v2",
     "elastic",
@@ -22,8 +24,10 @@ const KEYS: [&str; 26] = [
     "loki",
     "mattermost",
     "msteams",
+    "msteams-app",
     "new-relic",
     "new-relic-apm",
+    "new-relic-apm-insights",
     "new-relic-changes",
     "opsgenie",
     "pagerduty",
@@ -31,12 +35,13 @@ const KEYS: [&str; 26] = [
     "slack",
     "splunk",
     "splunk-raw",
+    "terraform-cloud",
     "webhook-signed",
     "zapier",
 ];
 
 /// These get the entry as the REST API gives it, with its empty members.
-const WHOLE: [&str; 4] = ["chronosphere", "kosli", "splunk-raw", "webhook-signed"];
+const WHOLE: [&str; 6] = ["chronosphere", "compass", "kosli", "msteams-app", "splunk-raw", "webhook-signed"];
 
 const HOSTILE: [&str; 8] = [
     "say \"hi\" \\ back",
@@ -124,7 +129,7 @@ pub fn configs(key: &str) -> Vec<Map<String, Value>> {
         config
     };
     match key {
-        "datadog" => vec![least.clone(), with(json!({ "hideMemberDetails": true }))],
+        "datadog" | "datadog-private" => vec![least.clone(), with(json!({ "hideMemberDetails": true }))],
         "dynatrace" => vec![least.clone(), with(json!({ "tag": "frontend", "entity": "SERVICE" }))],
         "honeycomb" => vec![least.clone(), with(json!({ "target": "markers" }))],
         "datadog-logs" => vec![

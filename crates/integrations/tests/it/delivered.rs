@@ -13,9 +13,11 @@ use crate::{
 };
 
 /// The nine others need a server that redirects connections; tests/destinations has them.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 22] = [
     "chronosphere",
+    "compass",
     "datadog-logs",
+    "datadog-private",
     "dynatrace-v2",
     "elastic-data-stream",
     "grafana",
@@ -23,12 +25,15 @@ const KEYS: [&str; 17] = [
     "last9",
     "loki",
     "mattermost",
+    "msteams-app",
     "new-relic",
+    "new-relic-apm-insights",
     "new-relic-changes",
     "opsgenie",
     "pagerduty",
     "slack",
     "splunk-raw",
+    "terraform-cloud",
     "webhook-signed",
     "zapier",
 ];
@@ -59,6 +64,11 @@ fn as_received(request: &HttpRequest) -> Request {
     }
 }
 
+/// The receiver's name for the vendor: two integrations send the same events to New Relic.
+fn vendor_of(key: &str) -> &str {
+    if key == "new-relic-apm-insights" { "new-relic" } else { key }
+}
+
 /// What the vendor's answer means, and why it refused something, if it did.
 fn sent(
     intake: &Intake,
@@ -68,7 +78,7 @@ fn sent(
 ) -> (ReplyReading, Option<String>) {
     let reply = intake.answer(&as_received(request)).reply;
     let received = intake.received(None).pop().unwrap();
-    assert_eq!(received.destination, integration.key());
+    assert_eq!(received.destination, vendor_of(integration.key()));
     let reply = Reply { status: reply.status, headers: &reply.headers, body: &reply.body, truncated: false };
     (integration.read_reply(items, &reply, NOW), received.refused)
 }
@@ -170,7 +180,9 @@ fn loki_takes_what_happened_long_before_what_it_has_already() {
 fn a_key_that_the_vendor_does_not_know_is_a_matter_of_the_config() {
     for (key, field, wrong) in [
         ("chronosphere", "secretToken", "wrong"),
+        ("compass", "secret", "wrong"),
         ("datadog-logs", "apiKey", "wrong"),
+        ("datadog-private", "apiKey", "wrong"),
         ("dynatrace-v2", "apiToken", "wrong"),
         ("elastic-data-stream", "token", "d3Jvbmc="),
         ("grafana", "apiKey", "wrong"),
@@ -178,7 +190,9 @@ fn a_key_that_the_vendor_does_not_know_is_a_matter_of_the_config() {
         ("last9", "apiToken", "wrong"),
         ("loki", "password", "wrong"),
         ("mattermost", "url", "https://mattermost.example.test/hooks/wrong"),
+        ("msteams-app", "secret", "wrong"),
         ("new-relic", "apiKey", "wrong"),
+        ("new-relic-apm-insights", "licenseKey", "wrong"),
         ("new-relic-changes", "apiKey", "wrong"),
         ("new-relic-changes", "entityGuid", "MXxBUE18QVBQTElDQVRJT058Mg"),
         ("opsgenie", "apiKey", "wrong"),
@@ -186,6 +200,8 @@ fn a_key_that_the_vendor_does_not_know_is_a_matter_of_the_config() {
         ("slack", "url", "https://hooks.slack.com/services/T0001/B0001/wrong"),
         ("splunk-raw", "token", "wrong"),
         ("splunk-raw", "index", "nowhere"),
+        ("terraform-cloud", "token", "wrong"),
+        ("terraform-cloud", "workspaceId", "ws-other"),
         ("webhook-signed", "secret", "whsec_d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcg"),
         ("zapier", "url", "https://hooks.zapier.com/hooks/catch/1234567/wrong/"),
     ] {
@@ -204,6 +220,11 @@ fn a_key_that_the_vendor_does_not_know_is_a_matter_of_the_config() {
 fn a_config_that_cannot_be_right_is_refused() {
     for (key, field, wrong) in [
         ("chronosphere", "receiverURL", json!("acme.chronosphere.io")),
+        ("compass", "url", json!("compass")),
+        ("datadog-private", "hostURL", json!("datadog.example.test")),
+        ("msteams-app", "url", json!("")),
+        ("new-relic-apm-insights", "domain", json!("collector.evil.test")),
+        ("terraform-cloud", "workspaceId", json!("ws/../..")),
         ("datadog-logs", "site", json!("datadoghq.com.evil.test")),
         ("dynatrace-v2", "entity", json!("TOASTER")),
         ("dynatrace-v2", "tag", json!("a\"),type(\"HOST")),

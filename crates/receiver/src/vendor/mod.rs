@@ -22,6 +22,7 @@ mod signalfx;
 mod slack;
 mod splunk;
 mod teams;
+mod terraform;
 mod webhook;
 mod zapier;
 
@@ -154,8 +155,8 @@ impl BadBody {
 /// Lets the vendor of `place` judge the request.
 pub(crate) fn judge(place: Place, call: &mut Call<'_>) -> Judgement {
     let verdict = match place {
-        Place::Chronosphere | Place::Kosli => webhook::judge_ld(call),
-        Place::Datadog => datadog::judge(call),
+        Place::Chronosphere | Place::Compass | Place::Kosli | Place::TeamsApp => webhook::judge_ld(call),
+        Place::Datadog | Place::DatadogPrivate => datadog::judge(call),
         Place::DatadogLogs => datadog_logs::judge(call),
         Place::Dynatrace => dynatrace::judge_v1(call),
         Place::DynatraceV2 => dynatrace::judge_v2(call),
@@ -175,6 +176,7 @@ pub(crate) fn judge(place: Place, call: &mut Call<'_>) -> Judgement {
         Place::Slack => slack::judge(call),
         Place::Splunk | Place::SplunkRaw => splunk::judge(call),
         Place::Teams => teams::judge(call),
+        Place::Terraform => terraform::judge(call),
         Place::Webhook => webhook::judge_standard(call),
         Place::Zapier => zapier::judge(call),
         Place::Unknown => {
@@ -189,7 +191,9 @@ pub(crate) fn judge(place: Place, call: &mut Call<'_>) -> Judgement {
 pub(crate) fn trouble(place: Place, status: u16) -> Reply {
     let text = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason()).unwrap_or("Error");
     match (place, status) {
-        (Place::Datadog | Place::DatadogLogs, _) => Reply::json(status, &json!({"errors": [text]})),
+        (Place::Datadog | Place::DatadogLogs | Place::DatadogPrivate, _) => {
+            Reply::json(status, &json!({"errors": [text]}))
+        }
         (Place::Dynatrace | Place::DynatraceV2, _) => {
             Reply::json(status, &json!({"error": {"code": status, "message": text}}))
         }

@@ -1,4 +1,4 @@
-//! PagerDuty, Opsgenie, Grafana and Last9.
+//! PagerDuty, Opsgenie, Grafana, Last9 and Terraform.
 
 use receiver::Request;
 use serde_json::{Value, json};
@@ -137,4 +137,28 @@ fn last9_is_sent_what_its_own_integration_sends() {
         refuses(&intake, &send(&with(&event, key, value)), 400, words);
     }
     refuses(&intake, &post(target, &[JSON], event.to_string()), 401, "unauthorized");
+}
+
+#[test]
+fn terraform_starts_runs_of_the_workspace_that_it_knows() {
+    let intake = intake();
+    let run = |id: &str| {
+        json!({"data": {"type": "runs", "attributes": {"message": "m"},
+            "relationships": {"workspace": {"data": {"type": "workspaces", "id": id}}}}})
+    };
+    let headers = [("authorization", "Bearer terraform-token"), ("content-type", "application/vnd.api+json")];
+    let send = |headers: &[(&str, &str)], body: String| Request {
+        host: "app.terraform.io".to_owned(),
+        ..post("/api/v2/runs", headers, body)
+    };
+    let right = run("ws-4BVpp4ZcUkKQiYDR");
+    accepts(&intake, &send(&headers, right.to_string()), 201, r#""type":"runs""#, 1);
+    refuses(&intake, &send(&headers, run("ws-other").to_string()), 404, "not found");
+    refuses(&intake, &send(&headers, json!({"data": {"type": "runs"}}).to_string()), 422, "workspace");
+    refuses(&intake, &send(&headers, "{".to_owned()), 400, "JSON");
+    refuses(&intake, &send(&headers[1..], right.to_string()), 401, "unauthorized");
+    refuses(&intake, &send(&[headers[0], JSON], right.to_string()), 415, "vnd.api+json");
+    let mut numbered = right.clone();
+    numbered["data"]["attributes"]["message"] = json!(5);
+    refuses(&intake, &send(&headers, numbered.to_string()), 422, "message");
 }
