@@ -17,8 +17,35 @@ CANARIES = {
     ("new-relic-apm", "apiKey"): "NRAK-CANARYNEWRELIC0006CANARY",
     ("signalfx", "accessToken"): "canarysignalfx0007canarysignalfx",
     ("splunk", "token"): "canary00-0008-4000-8000-canarysplunk",
+    ("chronosphere", "secretToken"): "canarychronosphere0020canary",
+    ("compass", "secret"): "canarycompass0021canarycompass",
+    ("datadog-logs", "apiKey"): "canarydatadoglogs0022canary",
+    ("datadog-private", "apiKey"): "canarydatadogprivate0023canary",
+    ("dynatrace-v2", "apiToken"): "dt0c01.CANARYDYNATRACE.SECRETPART0024",
+    ("elastic-data-stream", "token"): "Y2FuYXJ5OmVsYXN0aWMwMDI1Y2FuYXJ5",
+    ("grafana", "apiKey"): "glsa_canarygrafana0026canary",
+    ("kosli", "secret"): "canarykosli0027canarykosli",
+    ("last9", "apiToken"): "canarylast9-0028-canarylast9",
+    ("loki", "password"): "canaryloki0029canaryloki",
+    ("msteams-app", "secret"): "canarymsteamsapp0030canary",
+    ("new-relic", "apiKey"): "canarynewrelic0031canaryNRAL",
+    ("new-relic-changes", "apiKey"): "NRAK-CANARYCHANGES0032CANARY",
+    ("opsgenie", "apiKey"): "canary00-0033-4000-8000-opsgenie",
+    ("splunk-raw", "token"): "canary00-0034-4000-8000-splunkraw",
+    ("terraform-cloud", "token"): "canary.atlasv1.terraform0035canary",
+    ("webhook-signed", "secret"): "whsec_Y2FuYXJ5d2ViaG9vazAwMzZjYW5hcnl3ZWJob29r",
+    ("webhook-signed", "previousSecret"): "whsec_Y2FuYXJ5d2ViaG9vazAwMzdjYW5hcnl3ZWJob29r",
+    ("webhook-signed", "ldSecret"): "canaryldwebhook0038canary",
 }
 TEAMS_SIGNATURE = "canaryteamssignature0009canary"
+# Fields that clients read back whole although they carry a key: the part that is replaced, and the canary.
+READ_BACK = {
+    "mattermost": ("url", "hook-token", "canarymattermost0040canary"),
+    "msteams": ("url", "teams-signature", TEAMS_SIGNATURE),
+    "pagerduty": ("integrationKey", "0123456789abcdef0123456789abcdef", "canarypagerduty0041canary0041abc"),
+    "slack": ("url", "hook-token", "canaryslack0042canaryslack"),
+    "zapier": ("url", "hook-token", "canaryzapier0043canaryzapier"),
+}
 BOOTSTRAP = "canary-bootstrap-token-0010-canary"
 # A second subscription of this kind has a key that its destination knows, and watches the others being changed.
 WATCHER = "signalfx"
@@ -31,8 +58,9 @@ FLAGS = [{"effect": "allow", "actions": ["*"], "resources": ["proj/*:env/*:flag/
 
 def config(key):
     values = {field: canary for (owner, field), canary in CANARIES.items() if owner == key}
-    if key == "msteams":
-        values["url"] = CONFIGS[key]["url"].replace("teams-signature", TEAMS_SIGNATURE)
+    if key in READ_BACK:
+        field, part, canary = READ_BACK[key]
+        values[field] = CONFIGS[key][field].replace(part, canary)
     return {**CONFIGS[key], **values}
 
 
@@ -67,9 +95,10 @@ class Caller:
 
     def assert_without(self, canaries):
         for what, is_success, text, headers in self.answers:
-            # Terraform needs the address as it was given: it is not marked secret.
-            shown = text.replace(json.dumps(config("msteams")["url"])[1:-1], "") if is_success else text
-            assert_absent(canaries, shown + headers, what)
+            # Terraform needs these as they were given: they are not marked secret.
+            for key, (field, _, _) in READ_BACK.items():
+                text = text.replace(json.dumps(config(key)[field])[1:-1], "") if is_success else text
+            assert_absent(canaries, text + headers, what)
 
 
 def create_and_suspend(server, receiver, call, ingest_token):
@@ -78,7 +107,8 @@ def create_and_suspend(server, receiver, call, ingest_token):
         if key == WATCHER:
             continue
         receiver.fault("status", key, status=401, body=json.dumps({"error": f"the key {canary} is not known"}), forever=True)
-    receiver.fault("status", "msteams", status=401, body=f"no such signature: {TEAMS_SIGNATURE}", forever=True)
+    for key, (_, _, canary) in READ_BACK.items():
+        receiver.fault("status", key, status=401, body=f"no such signature: {canary}", forever=True)
     created = {}
     for key in CONFIGS:
         body = {"name": "Canary", "on": True, "config": config(key), "statements": FLAGS}
@@ -111,7 +141,8 @@ def test_no_canary_is_in_logs_files_answers_or_other_destinations(server, receiv
     code, output, errors = run("auditcast", "token", "create", "--ingest", folder=server.folder, env=server.env())
     assert code == 0, errors
     ingest_token = output.strip()
-    canaries = [*CANARIES.values(), NEW_KEY, BOOTSTRAP, ingest_token, WRONG_BEARER, TEAMS_SIGNATURE]
+    read_back = [canary for _, _, canary in READ_BACK.values()]
+    canaries = [*CANARIES.values(), *read_back, NEW_KEY, BOOTSTRAP, ingest_token, WRONG_BEARER]
     watcher = server.subscribe(WATCHER, CONFIGS[WATCHER], statements=OWN_CHANGES)
     call = Caller(server)
     created = create_and_suspend(server, receiver, call, ingest_token)
@@ -155,7 +186,7 @@ def test_files_of_a_killed_server_hold_no_canary(server, receiver):
     files = all_files(server.data)
     assert any(path.name.endswith("-wal") for path in files), [path.name for path in files]
     for path in files:
-        assert_absent([*CANARIES.values(), TEAMS_SIGNATURE, BOOTSTRAP], path.read_bytes(), path.name)
+        assert_absent([*CANARIES.values(), *(canary for _, _, canary in READ_BACK.values()), BOOTSTRAP], path.read_bytes(), path.name)
 
 
 def test_credentials_inside_an_address_are_shown_to_nobody(server, receiver):
