@@ -30,6 +30,9 @@ use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use routes::{
+    account_create, account_get, account_list, account_resume, account_suspend, account_token_create, account_update,
+};
 use routes::{attempt_list, caller_identity, member_list, role_get};
 use routes::{
     dead_letter_list, entries_ingest, health, integration_health, ledger_get, metrics, skip_to_now,
@@ -128,6 +131,13 @@ fn guarded() -> Listed {
         .post("/api/v2/auditlog/counts", entry_count::handle)
         .get("/api/v2/auditlog/export", entry_export::handle)
         .get("/api/v2/auditlog/{id}", entry_get::handle)
+        .post("/api/v2/accounts", account_create::handle)
+        .get("/api/v2/accounts", account_list::handle)
+        .get("/api/v2/accounts/{account}", account_get::handle)
+        .patch("/api/v2/accounts/{account}", account_update::handle)
+        .post("/api/v2/accounts/{account}/suspend", account_suspend::handle)
+        .post("/api/v2/accounts/{account}/resume", account_resume::handle)
+        .post("/api/v2/accounts/{account}/tokens", account_token_create::handle)
         .get("/metrics", metrics::handle)
         .post("/ingest/entries", entries_ingest::handle)
 }

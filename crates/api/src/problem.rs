@@ -112,6 +112,7 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", message),
             Error::Unauthorized => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message),
+            Error::Suspended(_) => Self::new(StatusCode::FORBIDDEN, "account_suspended", message),
             Error::Forbidden { .. } | Error::BeyondMaker(_) | Error::Loop => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", message)
             }
@@ -151,6 +152,7 @@ fn of_conflict(conflict: Conflict, message: String) -> Problem {
         | Conflict::Jobs
         | Conflict::NothingToRedeliver
         | Conflict::Redelivering(_)
+        | Conflict::AccountName
         | Conflict::NeverOn => conflicting("conflict"),
         Conflict::EntryId { index, id, sequence } => conflicting("id_conflict")
             .with("index", index)

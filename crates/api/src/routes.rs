@@ -1,5 +1,12 @@
 //! One operation per file: take the request apart, call the use case, map what comes back.
 
+pub(crate) mod account_create;
+pub(crate) mod account_get;
+pub(crate) mod account_list;
+pub(crate) mod account_resume;
+pub(crate) mod account_suspend;
+pub(crate) mod account_token_create;
+pub(crate) mod account_update;
 pub(crate) mod attempt_list;
 pub(crate) mod caller_identity;
 pub(crate) mod dead_letter_list;

@@ -62,6 +62,11 @@ pub(crate) fn account_resource() -> Resource {
     Resource { segments: vec![Segment { kind: "acct".to_owned(), ..Segment::default() }] }
 }
 
+/// An account as the operator sees it. `id_or_name` may be of any shape.
+pub(crate) fn operated_resource(id_or_name: &str) -> Resource {
+    Resource { segments: vec![segment("account", id_or_name)] }
+}
+
 /// A subscription as a resource. `id` may be of any shape; an odd one matches no stored one.
 pub(crate) fn subscription_resource(id: &str) -> Resource {
     Resource { segments: vec![segment("integration", id)] }

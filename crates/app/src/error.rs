@@ -17,6 +17,9 @@ pub enum Error {
     /// There is no token, or none that works.
     #[error("the access token is missing, unknown or expired")]
     Unauthorized,
+    /// The account of the token was suspended by the operator.
+    #[error("the operator of this server has suspended the account: {0}")]
+    Suspended(String),
     /// The token may not do this.
     #[error("the access token does not allow {action} on {resource}", action = action.as_str())]
     Forbidden {
@@ -108,6 +111,9 @@ pub enum Conflict {
     /// Dead letters with these sequences are sent by another job.
     #[error("these are part of a redelivery that has not ended: {0}")]
     Redelivering(String),
+    /// There is an account of this name.
+    #[error("there is an account of this name already")]
+    AccountName,
     /// A subscription that was never on has no position.
     #[error("the subscription was never on, so there is nothing behind it that could be replayed")]
     NeverOn,

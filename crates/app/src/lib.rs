@@ -5,6 +5,7 @@
 
 mod access;
 mod audit_log;
+mod accounts;
 mod edit;
 mod error;
 mod ingest;
@@ -26,6 +27,7 @@ use integrations::Catalogue;
 use store::{Keyring, Store};
 
 pub use access::{Action, Caller, Grant};
+pub use accounts::Account;
 pub use audit_log::{Cursor, EntriesAsked, EntryCounts, EntryCountsAsked, EntryFilter, EntryList, Export, ExportAsked};
 pub use delivery::attempts::{Attempt, Evidence, Follows, Run};
 pub use delivery::{
@@ -73,6 +75,8 @@ pub struct App {
     settings: Settings,
     tokens: tokens::Cache,
     changes: subscriptions::ChangeLocks,
+    /// Held while the operator changes an account.
+    account_changes: tokio::sync::Mutex<()>,
     /// Held by the one dry run of a replay that looks through the log, so that many of them
     /// cannot keep requests waiting.
     dry_run: tokio::sync::Mutex<()>,
@@ -94,6 +98,7 @@ impl App {
             settings,
             tokens: tokens::Cache::default(),
             changes: subscriptions::ChangeLocks::default(),
+            account_changes: tokio::sync::Mutex::default(),
             dry_run: tokio::sync::Mutex::default(),
             ingest_counts: ingest::Counts::default(),
             exports: Arc::new(tokio::sync::Semaphore::new(Self::EXPORTS_MAX)),

@@ -12,7 +12,7 @@ use std::{
 
 use delivery::{
     ConditionLimits, Engine, EngineSettings,
-    client::{AddressGuard, Client, ClientSettings, ConnectTo},
+    client::{Client, ClientSettings, ConnectTo},
     decide::Schedule,
     destination::Destinations,
 };
@@ -131,8 +131,13 @@ impl Server {
 
     /// The first thousand entries of the account `default`, with those of the server itself.
     pub async fn entries(&self) -> Vec<Arc<Entry>> {
-        let account = self.store.account_by_name(DEFAULT_ACCOUNT).await.expect("the store reads");
-        let account = account.expect("the start made the account");
+        self.entries_of(DEFAULT_ACCOUNT).await
+    }
+
+    /// The first thousand entries of the account of this name, with those of the server itself.
+    pub async fn entries_of(&self, name: &str) -> Vec<Arc<Entry>> {
+        let account = self.store.account_by_name(name).await.expect("the store reads");
+        let account = account.expect("the account was made");
         self.store.entry_page(account.id, Sequence(0), 1_000, usize::MAX).await.expect("the store reads")
     }
 
@@ -153,7 +158,8 @@ impl Server {
             window_max: 1,
             permits: 8,
             public_url: "https://audit.test".to_owned(),
-            default_account: Some(account.id),
+            default_account: account.id,
+            allow_destinations: vec!["127.0.0.0/8".parse().expect("is a range")],
             attempts_kept: Duration::from_secs(30 * 86_400),
             attempts_kept_max: 100_000,
             conditions: ConditionLimits::default(),
@@ -168,7 +174,6 @@ impl Server {
             Arc::clone(&as_clock),
             engine_settings,
         );
-        engine.start().await.expect("the deliveries start");
         let app = App::new(Parts {
             store: store.clone(),
             catalogue,
@@ -177,6 +182,8 @@ impl Server {
             clock: as_clock,
             settings: options.settings,
         });
+        app.accounts_open_destinations().await.expect("the store reads");
+        engine.start().await.expect("the deliveries start");
         Self { app, clock, store, engine, directory }
     }
 }
@@ -192,6 +199,5 @@ fn client(instance: &str, clock: Arc<dyn Clock>) -> Client {
         user_agent: "test".to_owned(),
         via: instance.to_owned(),
     };
-    let this_machine = vec!["127.0.0.0/8".parse().expect("is a range")];
-    Client::new(settings, AddressGuard::allowing(this_machine), clock).expect("the public roots are roots")
+    Client::new(settings, clock).expect("the public roots are roots")
 }

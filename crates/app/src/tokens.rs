@@ -76,8 +76,8 @@ impl Power {
     fn of(grant: &Grant) -> Self {
         match (grant.own(), grant.role()) {
             (Grant::Policy(policy), _) => Self::Statements(policy.statements().clone()),
-            (_, Some(name)) if form::ROLES.contains(&name) => Self::Role(name),
-            (_, name) => Self::CustomRole(name.unwrap_or_default()),
+            (Grant::Ingest, _) => Self::CustomRole(form::INGEST),
+            (_, name) => Self::Role(name.unwrap_or_default()),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PathBufValueParser};
 
 use crate::{
-    control::TokenRequest,
+    control::{TokenRequest, TokenRole},
     logging, serve,
     settings::{self, Form, Group, KEYS, Key, LogLevel, ReadSettingsError, Settings},
 };
@@ -46,7 +46,8 @@ Prints the token once; only a hash of it is stored. Works beside a running serve
 
 Examples:
   auditcast token create --name terraform
-  auditcast token create --ingest --name shop --account default";
+  auditcast token create --ingest --name shop --account default
+  auditcast token create --operator --name provisioning";
 
 const LEDGER_VERIFY_EXAMPLES: &str = "\
 Matches the log again with the stored revisions of each subscription, deleted ones too, and compares with what the
@@ -148,7 +149,12 @@ fn verify_request(given: &ArgMatches) -> ledger::Request {
 
 fn token_request(given: &ArgMatches) -> TokenRequest {
     let text = |name: &str| given.get_one::<String>(name).cloned().unwrap_or_default();
-    TokenRequest { account: text("account"), name: text("name"), ingest: given.get_flag("ingest") }
+    let role = match (given.get_flag("ingest"), given.get_flag("operator")) {
+        (_, true) => TokenRole::Operator,
+        (true, false) => TokenRole::Ingest,
+        (false, false) => TokenRole::Admin,
+    };
+    TokenRequest { account: text("account"), name: text("name"), role }
 }
 
 fn list_command(settings: &Settings) -> ExitCode {
@@ -212,6 +218,15 @@ fn command() -> Command {
                                 .long("ingest")
                                 .action(ArgAction::SetTrue)
                                 .help("A token that can do nothing but send entries; without it, an admin token"),
+                        )
+                        .arg(
+                            Arg::new("operator")
+                                .long("operator")
+                                .conflicts_with("ingest")
+                                .action(ArgAction::SetTrue)
+                                .help(
+                                    "A token that makes, lists, suspends and resumes accounts and sees nothing in them",
+                                ),
                         )
                         .arg(
                             Arg::new("name")

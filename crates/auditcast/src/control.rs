@@ -31,8 +31,40 @@ pub struct TokenRequest {
     pub account: String,
     /// Name of the token.
     pub name: String,
-    /// Whether it can ingest and nothing else.
-    pub ingest: bool,
+    /// What it may do.
+    pub role: TokenRole,
+}
+
+/// What tokens of the command line may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRole {
+    /// Everything in their account.
+    Admin,
+    /// Send entries, and nothing else.
+    Ingest,
+    /// Make and suspend accounts, and nothing in them.
+    Operator,
+}
+
+impl TokenRole {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Admin, "admin"), (Self::Ingest, "ingest"), (Self::Operator, "operator")];
+
+    fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(role, _)| *role == self).map_or("", |(_, name)| name)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(role, _)| *role)
+    }
+
+    fn grant(self) -> Grant {
+        match self {
+            Self::Admin => Grant::Admin,
+            Self::Ingest => Grant::Ingest,
+            Self::Operator => Grant::Operator,
+        }
+    }
 }
 
 impl TokenRequest {
@@ -41,8 +73,7 @@ impl TokenRequest {
     /// # Errors
     /// What the use case says.
     pub async fn make(&self, app: &App) -> Result<Secret, app::Error> {
-        let grant = if self.ingest { Grant::Ingest } else { Grant::Admin };
-        app.token_create(&self.account, &self.name, &grant).await
+        app.token_create(&self.account, &self.name, &self.role.grant()).await
     }
 
     /// Asks the server that runs on this data directory.
@@ -55,7 +86,7 @@ impl TokenRequest {
             format!("a server uses {}, but cannot be reached at {}", data_dir.display(), path.display())
         })?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        let request = json!({ "account": self.account, "name": self.name, "ingest": self.ingest });
+        let request = json!({ "account": self.account, "name": self.name, "role": self.role.as_str() });
         writeln!(stream, "{request}")?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).context("the server did not answer")?;
@@ -71,7 +102,7 @@ impl TokenRequest {
         Some(Self {
             account: request["account"].as_str()?.to_owned(),
             name: request["name"].as_str()?.to_owned(),
-            ingest: request["ingest"].as_bool()?,
+            role: TokenRole::parse(request["role"].as_str()?)?,
         })
     }
 }

@@ -12,9 +12,8 @@ mod values;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use delivery::ConditionLimits;
+use delivery::{ConditionLimits, client::AllowedRange};
 use domain::Secret;
-use ipnet::IpNet;
 
 pub use keys::{Form, Group, KEYS, Key};
 pub use reference::page as reference_page;
@@ -151,7 +150,7 @@ pub struct IngestSettings {
 #[derive(Clone, Debug)]
 pub struct DeliverySettings {
     /// Address ranges that the account `default` may reach beside public ones.
-    pub allow_destinations: Vec<IpNet>,
+    pub allow_destinations: Vec<AllowedRange>,
     /// Where the client really connects for a host and port.
     pub connect_to: ConnectTo,
     /// PEM file of further trusted roots.
@@ -303,7 +302,7 @@ fn build(layers: &mut Layers) -> Settings {
 
 fn delivery(layers: &mut Layers) -> DeliverySettings {
     DeliverySettings {
-        allow_destinations: layers.read("allow_destinations", values::networks),
+        allow_destinations: layers.read("allow_destinations", values::ranges),
         connect_to: ConnectTo(layers.read("connect_to", values::connect_to)),
         extra_ca: layers.read_optional("extra_ca", values::path),
         window_max: layers.size("delivery_window_max"),

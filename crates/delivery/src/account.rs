@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use domain::{AccountId, Entry, EntryDraft, EntryFacts, Sequence, SubscriptionId, Timestamp};
@@ -23,6 +26,8 @@ pub(crate) struct Account {
     /// Held while a page of the log is read.
     pub(crate) shelf: tokio::sync::Mutex<Shelf>,
     state: Mutex<AccountState>,
+    // Whether the operator keeps it from delivering.
+    suspended: AtomicBool,
 }
 
 pub(crate) struct AccountState {
@@ -53,11 +58,27 @@ impl Account {
             reloads: tokio::sync::Mutex::default(),
             shelf: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
+            suspended: AtomicBool::new(false),
         }
+    }
+
+    /// Whether all its subscriptions are to rest as if they were off.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Acquire)
+    }
+
+    /// Says so, or that they may go on; what is loaded of them has to be revised then.
+    pub(crate) fn suspend(&self, suspended: bool) {
+        self.suspended.store(suspended, Ordering::Release);
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, AccountState> {
         self.state.lock()
+    }
+
+    /// The subscriptions that are loaded.
+    pub(crate) fn all_lanes(&self) -> Vec<Arc<Lane>> {
+        self.lock().lanes.values().map(Arc::clone).collect()
     }
 
     /// Gives the entries of a page to the subscriptions that want them; these are told.

@@ -10,6 +10,7 @@ mod guard;
 mod tls;
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -19,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::Clock;
+use domain::{AccountId, Clock};
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -28,12 +29,13 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use integrations::{HttpRequest, Reason};
+use parking_lot::RwLock;
 use rustls_pki_types::CertificateDer;
 
 pub use channel::Channel;
 pub use connect::{ConnectError, ConnectTo, Peer};
-pub use guard::AddressGuard;
 pub(crate) use guard::is_public;
+pub use guard::{AddressGuard, AllowedRange, AllowedRangeError};
 
 use crate::outcome::Outcome;
 use connect::{Answered, Connector};
@@ -119,35 +121,61 @@ impl From<SendError> for Outcome {
 /// Which connections a request may use. Requests of different profiles never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Profile {
-    /// Whether the ranges that the operator allows for the default account are open to it.
-    pub private_ranges: bool,
+    /// For whom it is made: the ranges that the operator allows this account are open to it.
+    pub account: AccountId,
     /// Whether certificates are checked.
     pub verify_tls: bool,
-}
-
-impl Profile {
-    const ALL: [Self; 4] = [
-        Self { private_ranges: false, verify_tls: true },
-        Self { private_ranges: false, verify_tls: false },
-        Self { private_ranges: true, verify_tls: true },
-        Self { private_ranges: true, verify_tls: false },
-    ];
-
-    /// Its place in [`Self::ALL`].
-    fn place(self) -> usize {
-        usize::from(self.private_ranges) * 2 + usize::from(!self.verify_tls)
-    }
 }
 
 /// The client. Clones share its connections.
 #[derive(Clone)]
 pub struct Client {
-    pools: Arc<[Pool<Connector, Full<Bytes>>; 4]>,
-    /// For what is no HTTP, in the same order.
-    connectors: Arc<[Connector; 4]>,
+    public: Arc<Ways>,
+    // Of the accounts that may reach more than public addresses.
+    allowed: Arc<RwLock<HashMap<AccountId, Arc<Ways>>>>,
+    tls: Arc<Tls>,
     settings: Arc<ClientSettings>,
     clock: Arc<dyn Clock>,
     ended: Arc<Ended>,
+}
+
+/// Connections to what one guard lets pass.
+struct Ways {
+    verified: Way,
+    unverified: Way,
+}
+
+/// Those whose certificates are checked, or are not.
+struct Way {
+    http: Pool<Connector, Full<Bytes>>,
+    /// For what is no HTTP.
+    raw: Connector,
+}
+
+struct Tls {
+    verified: rustls::ClientConfig,
+    unverified: rustls::ClientConfig,
+}
+
+impl Ways {
+    fn new(settings: &ClientSettings, guard: &AddressGuard, tls: &Tls) -> Self {
+        let way = |tls: &rustls::ClientConfig| {
+            let connector =
+                |tls: rustls::ClientConfig| Connector::new(settings, guard.clone(), Arc::new(tls));
+            let http = Pool::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_MAX)
+                .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+                .retry_canceled_requests(true)
+                .build(connector(tls::speaking_http1(tls.clone())));
+            Way { http, raw: connector(tls.clone()) }
+        };
+        Self { verified: way(&tls.verified), unverified: way(&tls.unverified) }
+    }
+
+    fn of(&self, profile: Profile) -> &Way {
+        if profile.verify_tls { &self.verified } else { &self.unverified }
+    }
 }
 
 /// The requests that have ended.
@@ -158,33 +186,32 @@ struct Ended {
 }
 
 impl Client {
-    /// A client whose default account may reach `private_ranges` beside public addresses.
+    /// A client that reaches public addresses only.
     ///
     /// # Errors
     /// [`rustls::Error`] when the TLS settings do not fit together.
-    pub fn new(
-        settings: ClientSettings,
-        private_ranges: AddressGuard,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, rustls::Error> {
-        let (verified, unverified) = (tls::verified(&settings.extra_roots)?, tls::unverified()?);
-        let guards = [AddressGuard::default(), private_ranges];
-        let connector = |profile: Profile, shape: fn(rustls::ClientConfig) -> rustls::ClientConfig| {
-            let guard = guards[usize::from(profile.private_ranges)].clone();
-            let tls = if profile.verify_tls { &verified } else { &unverified };
-            Connector::new(&settings, guard, Arc::new(shape(tls.clone())))
-        };
-        let pools = Profile::ALL.map(|profile| {
-            Pool::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_MAX)
-                .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-                .retry_canceled_requests(true)
-                .build(connector(profile, tls::speaking_http1))
-        });
-        let connectors = Profile::ALL.map(|profile| connector(profile, std::convert::identity));
-        let (pools, connectors) = (Arc::new(pools), Arc::new(connectors));
-        Ok(Self { pools, connectors, settings: Arc::new(settings), clock, ended: Arc::default() })
+    pub fn new(settings: ClientSettings, clock: Arc<dyn Clock>) -> Result<Self, rustls::Error> {
+        let tls = Tls { verified: tls::verified(&settings.extra_roots)?, unverified: tls::unverified()? };
+        let public = Arc::new(Ways::new(&settings, &AddressGuard::default(), &tls));
+        let (settings, tls) = (Arc::new(settings), Arc::new(tls));
+        Ok(Self { public, allowed: Arc::default(), tls, settings, clock, ended: Arc::default() })
+    }
+
+    /// Lets the requests of an account reach what `guard` lets pass, instead of what an earlier
+    /// one did. Requests that have begun are not cut, and none of those that follow uses one of
+    /// their connections.
+    pub fn allow(&self, account: AccountId, guard: &AddressGuard) {
+        if *guard == AddressGuard::default() {
+            self.allowed.write().remove(&account);
+            return;
+        }
+        let ways = Ways::new(&self.settings, guard, &self.tls);
+        self.allowed.write().insert(account, Arc::new(ways));
+    }
+
+    /// The connections that requests of this account use.
+    fn ways(&self, account: AccountId) -> Arc<Ways> {
+        self.allowed.read().get(&account).map_or_else(|| Arc::clone(&self.public), Arc::clone)
     }
 
     /// Sends a request and reads its answer up to `body_bytes_max`.
@@ -239,7 +266,8 @@ impl Client {
         profile: Profile,
         body_bytes_max: usize,
     ) -> Result<Answer, SendError> {
-        let pool = &self.pools[profile.place()];
+        let ways = self.ways(profile.account);
+        let pool = &ways.of(profile).http;
         let limit = self.settings.first_byte_timeout.min(self.settings.request_timeout);
         let started = self.clock.monotonic();
         let response = tokio::time::timeout(limit, request_once_more(pool, request))

@@ -9,7 +9,7 @@ pub(crate) mod http;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use domain::{Clock, Entry};
+use domain::{AccountId, Clock, Entry};
 use futures_util::future::BoxFuture;
 use integrations::{Integration, Kind, RenderedItem};
 use serde_json::{Map, Value};
@@ -98,8 +98,8 @@ pub struct Summary<'a> {
 pub struct Way<'a> {
     /// Makes the connections, to permitted addresses only.
     pub client: &'a Client,
-    /// Whether the ranges that the operator allows for the default account are open.
-    pub private_ranges: bool,
+    /// For whom: what the operator allows this account to reach is open.
+    pub account: AccountId,
     /// Tells the time at which an answer is read.
     pub clock: &'a dyn Clock,
 }
@@ -107,7 +107,7 @@ pub struct Way<'a> {
 impl Way<'_> {
     /// Which connections may be used for a destination whose certificate is checked or not.
     pub fn profile(&self, verify_tls: bool) -> Profile {
-        Profile { private_ranges: self.private_ranges, verify_tls }
+        Profile { account: self.account, verify_tls }
     }
 }
 

@@ -35,7 +35,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     account::Account,
-    client::Client,
+    client::{AddressGuard, AllowedRange, Client},
     condition::ConditionLimits,
     courier::{Courier, Load, Now},
     decide::{Jitter, Schedule},
@@ -65,8 +65,10 @@ pub struct EngineSettings {
     pub permits: usize,
     /// Under which links in deliveries stand, such as `https://audit.example.com`.
     pub public_url: String,
-    /// The account that may reach the ranges that the operator allows.
-    pub default_account: Option<AccountId>,
+    /// The account of which the settings say what it may reach beside public addresses.
+    pub default_account: AccountId,
+    /// What that account may reach in any case.
+    pub allow_destinations: Vec<AllowedRange>,
     /// How long attempts are kept.
     pub attempts_kept: Duration,
     /// How many attempts of one subscription are kept.
@@ -135,6 +137,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         settings: EngineSettings,
     ) -> Self {
+        client.allow(settings.default_account, &AddressGuard::allowing(settings.allow_destinations.clone()));
         let clock_watch = Mutex::new(ClockWatch::new(clock.now(), clock.monotonic()));
         let inner = Inner {
             clock_watch,
@@ -285,6 +288,11 @@ impl Inner {
 
     async fn load_account(&self, id: AccountId) -> Result<Arc<Account>, store::Error> {
         let account = Arc::new(Account::new(id, self.store.account_matched(id).await?));
+        if self.store.account_get(id).await?.suspension.is_some() {
+            // As if everything of it were off.
+            account.suspend(true);
+            return Ok(account);
+        }
         for subscription in self.store.subscription_list_on(id).await? {
             if let Some(lane) = self.load_lane(&account, &subscription).await? {
                 let mut state = account.lock();
@@ -427,8 +435,7 @@ impl Inner {
     }
 
     fn pump_all(self: &Arc<Self>, account: &Account) {
-        let lanes: Vec<_> = account.lock().lanes.values().map(Arc::clone).collect();
-        lanes.iter().for_each(|lane| self.pump(lane));
+        account.all_lanes().iter().for_each(|lane| self.pump(lane));
     }
 
     /// Lets the accounts begin that were loaded before the start.

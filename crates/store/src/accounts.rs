@@ -1,13 +1,18 @@
 //! Accounts, and the ids that the store makes.
 
+mod operate;
+
 use std::collections::HashMap;
 
 use aws_lc_rs::rand;
 use domain::{AccountId, DataKey, JobId, MasterKey, Sequence, SubscriptionId, Timestamp, TokenId};
 use parking_lot::RwLock;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::Connection;
 
 use crate::{Error, Store, writer::Group};
+
+pub(crate) use operate::list;
+pub use operate::{AccountEdit, NewAccount};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +21,21 @@ pub struct Account {
     pub id: AccountId,
     /// Unique; `default` is made at the first start.
     pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when and why it is suspended.
+    pub suspension: Option<Suspension>,
+    /// Address ranges that its deliveries may reach beside public ones, as text that `app` reads.
+    pub allow_destinations: String,
+}
+
+/// Since when and why an account may not do anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, for those who are refused.
+    pub reason: String,
 }
 
 /// An account with entries that some subscription has not settled.
@@ -81,7 +101,7 @@ impl Store {
     /// [`Error`] when the database fails.
     pub async fn account_by_name(&self, name: &str) -> Result<Option<Account>, Error> {
         let name = name.to_owned();
-        self.read(move |connection| Ok(by_name(connection, name)?)).await
+        self.read(move |connection| Ok(operate::by_name(connection, &name)?)).await
     }
 
     /// The accounts in which a subscription that is on has something to do, or may have.
@@ -91,7 +111,7 @@ impl Store {
     pub async fn account_list_work(&self) -> Result<Vec<AccountWork>, Error> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT a.id, a.last_sequence FROM account a WHERE EXISTS (
+                "SELECT a.id, a.last_sequence FROM account a WHERE a.suspended_at IS NULL AND EXISTS (
                      SELECT 1 FROM subscription s JOIN progress p ON p.subscription = s.id
                      WHERE s.account = a.no AND s.is_on AND s.deleted_at IS NULL
                        AND (p.frontier IS NOT NULL OR a.matched < a.last_sequence
@@ -122,6 +142,11 @@ impl Store {
         JobId::from_bytes(object_id(self.now()))
     }
 
+    /// A new id for an account.
+    pub fn account_id(&self) -> AccountId {
+        AccountId::from_bytes(object_id(self.now()))
+    }
+
     /// A new id for a token.
     pub fn token_id(&self) -> TokenId {
         TokenId::from_bytes(object_id(self.now()))
@@ -134,7 +159,7 @@ fn make(group: &Group<'_>, id: AccountId, name: String, wrapped: Option<Vec<u8>>
     connection
         .prepare_cached("INSERT INTO account (id, name, created_at) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING")?
         .execute((id.as_bytes(), &name, group.now().as_millis()))?;
-    let account = by_name(connection, name)?.ok_or(Error::NotFound)?;
+    let account = operate::by_name(connection, &name)?.ok_or(Error::NotFound)?;
     // Another caller may have made the account meanwhile, under an id that our key is not bound to.
     if let Some(wrapped) = wrapped.filter(|_| account.id == id) {
         connection
@@ -144,22 +169,6 @@ fn make(group: &Group<'_>, id: AccountId, name: String, wrapped: Option<Vec<u8>>
             .execute((number_of(connection, id)?, wrapped))?;
     }
     Ok(account)
-}
-
-/// All accounts, oldest first.
-pub(crate) fn list(connection: &Connection) -> Result<Vec<Account>, Error> {
-    let mut statement = connection.prepare_cached("SELECT id, name FROM account ORDER BY no")?;
-    let of_row = |row: &Row<'_>| Ok(Account { id: AccountId::from_bytes(row.get(0)?), name: row.get(1)? });
-    let found = statement.query_map([], of_row)?.collect::<Result<_, _>>()?;
-    Ok(found)
-}
-
-fn by_name(connection: &Connection, name: String) -> Result<Option<Account>, rusqlite::Error> {
-    let id: Option<[u8; 12]> = connection
-        .prepare_cached("SELECT id FROM account WHERE name = ?1")?
-        .query_row([&name], |row| row.get(0))
-        .optional()?;
-    Ok(id.map(|id| Account { id: AccountId::from_bytes(id), name }))
 }
 
 pub(crate) fn number_of(connection: &Connection, account: AccountId) -> Result<i64, Error> {

@@ -33,6 +33,8 @@ macro_rules! contract {
                     a_data_key_is_made_when_a_master_key_is_at_hand_and_never_replaced
                     a_wrong_or_missing_master_key_opens_nothing_and_says_so
                     accounts_with_work_are_those_whose_subscriptions_have_some
+                    an_account_of_the_operator_has_a_key_and_a_log_that_begins_with_it
+                    a_suspended_account_has_no_work_and_its_subscriptions_keep_their_place
                 }
                 attempts {
                     attempts_are_numbered_and_read_newest_first

@@ -37,7 +37,7 @@ use std::{
 use domain::{AccountId, Clock};
 use rusqlite::Connection;
 
-pub use accounts::{Account, AccountWork};
+pub use accounts::{Account, AccountEdit, AccountWork, NewAccount, Suspension};
 pub use attempts::{AttemptLimits, AttemptsRow, AttemptsWrite, DropStep};
 pub use conditions::{ConditionTelling, StoredCondition};
 pub use dead_letters::{DeadLetterPage, Letter, StoredDeadLetter};

@@ -16,7 +16,12 @@ CREATE TABLE account (
     last_sequence INTEGER NOT NULL DEFAULT 0,
     last_received INTEGER NOT NULL DEFAULT 0,
     matched       INTEGER NOT NULL DEFAULT 0,
-    created_at    INTEGER NOT NULL
+    created_at    INTEGER NOT NULL,
+    -- Since when and why the operator keeps it from doing anything.
+    suspended_at  INTEGER,
+    suspended_why TEXT,
+    -- JSON array: what its deliveries may reach beside public addresses.
+    allow_destinations TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 
 CREATE TABLE data_key (

@@ -110,6 +110,8 @@ pub struct TokenFound {
     pub expires_at: Option<Timestamp>,
     /// Whether it is the value before the last reset.
     pub is_old: bool,
+    /// Why its account is suspended, if it is.
+    pub suspended: Option<String>,
 }
 
 const COLUMNS: &str = "t.id, a.id, t.ending, t.kind, t.member, t.api_version, t.name, t.description, t.\"grant\", \
@@ -153,7 +155,7 @@ impl Store {
         self.read(move |connection| {
             let found = connection
                 .prepare_cached(&format!(
-                    "SELECT {COLUMNS}, t.hash <> ?1, t.old_expires_at
+                    "SELECT {COLUMNS}, t.hash <> ?1, t.old_expires_at, a.suspended_why
                      FROM token t JOIN account a ON a.no = t.account WHERE t.hash = ?1 OR t.old_hash = ?1"
                 ))?
                 .query_row([hash], found_of_row)
@@ -392,5 +394,5 @@ fn found_of_row(row: &Row<'_>) -> Result<TokenFound, rusqlite::Error> {
     let is_old = row.get(14)?;
     let old_expires_at = if is_old { time_of(row, 15)? } else { None };
     let expires_at = token.edit.expires_at.into_iter().chain(old_expires_at).min();
-    Ok(TokenFound { token, expires_at, is_old })
+    Ok(TokenFound { token, expires_at, is_old, suspended: row.get(16)? })
 }

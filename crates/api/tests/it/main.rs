@@ -1,5 +1,6 @@
 //! The REST API over a real store, a real catalogue and a running engine, called in process.
 
+mod accounts;
 mod attempts;
 mod audit_log;
 mod audit_log_export;
@@ -19,3 +20,4 @@ mod terraform;
 mod test_sends;
 mod tokens;
 mod updates;
+mod walk;

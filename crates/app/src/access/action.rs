@@ -47,6 +47,16 @@ pub enum Action {
     UpdateAccessTokenPolicy,
     /// Change when it stops working.
     UpdateAccessTokenExpiry,
+    /// See an account from outside, on `account/<id>` like all that follow.
+    ViewAccount,
+    /// Make an account.
+    CreateAccount,
+    /// Change what its deliveries may reach.
+    UpdateAccount,
+    /// Keep it from doing anything.
+    SuspendAccount,
+    /// Let it go on.
+    ResumeAccount,
 }
 
 /// What kind of thing an action is about.
@@ -68,6 +78,8 @@ pub(crate) enum Family {
     TokenView,
     /// Everything else with access tokens.
     TokenChange,
+    /// What only operators do.
+    Operate,
 }
 
 impl Action {
@@ -107,6 +119,11 @@ impl Action {
             Self::UpdateAccessTokenDescription => "updateAccessTokenDescription",
             Self::UpdateAccessTokenPolicy => "updateAccessTokenPolicy",
             Self::UpdateAccessTokenExpiry => "updateAccessTokenExpiry",
+            Self::ViewAccount => "viewAccount",
+            Self::CreateAccount => "createAccount",
+            Self::UpdateAccount => "updateAccount",
+            Self::SuspendAccount => "suspendAccount",
+            Self::ResumeAccount => "resumeAccount",
         }
     }
 
@@ -133,6 +150,11 @@ impl Action {
             | Self::UpdateAccessTokenDescription
             | Self::UpdateAccessTokenPolicy
             | Self::UpdateAccessTokenExpiry => Family::TokenChange,
+            Self::ViewAccount
+            | Self::CreateAccount
+            | Self::UpdateAccount
+            | Self::SuspendAccount
+            | Self::ResumeAccount => Family::Operate,
         }
     }
 

@@ -17,6 +17,8 @@ pub enum Grant {
     Reader,
     /// Ingest, and nothing else.
     Ingest,
+    /// Accounts as a whole and the first tokens in them, and nothing of what is in them.
+    Operator,
     /// What these statements allow.
     Policy(Policy),
     /// What each of these allows: the first was asked for, the others are its maker's.
@@ -58,7 +60,9 @@ impl Grant {
 
     /// The grant of a role's name.
     pub(crate) fn of_role(name: &str) -> Option<Self> {
-        [Self::Admin, Self::Writer, Self::Reader, Self::Ingest].into_iter().find(|grant| grant.role() == Some(name))
+        [Self::Admin, Self::Writer, Self::Reader, Self::Ingest, Self::Operator]
+            .into_iter()
+            .find(|grant| grant.role() == Some(name))
     }
 
     /// The role's name; none for statements.
@@ -68,6 +72,7 @@ impl Grant {
             Self::Writer => Some("writer"),
             Self::Reader => Some("reader"),
             Self::Ingest => Some("ingest"),
+            Self::Operator => Some("operator"),
             Self::Policy(_) => None,
             Self::Limited(_) => self.own().role(),
         }
@@ -101,7 +106,12 @@ impl Grant {
     }
 
     fn covers_one(&self, other: &Self) -> bool {
-        self == other || matches!((self, other), (Self::Admin, _) | (Self::Writer, Self::Reader))
+        match (self, other) {
+            // What operators do is no part of what is done in an account.
+            (_, Self::Operator) => *self == Self::Operator,
+            (Self::Admin, _) | (Self::Writer, Self::Reader) => true,
+            _ => self == other,
+        }
     }
 
     /// What is left of this grant for a token made by one with the grant `maker`; `None` when
@@ -123,12 +133,15 @@ impl Grant {
     pub(crate) fn allows(&self, action: Action, resource: &Resource, me: TokenId) -> bool {
         let family = action.family();
         match self {
+            Self::Operator => family == Family::Operate || makes_token_in_account(action, resource),
+            // No statement makes an operator either.
+            _ if family == Family::Operate || makes_token_in_account(action, resource) => false,
             Self::Admin => true,
             Self::Writer => match family {
                 Family::SubscriptionView | Family::SubscriptionChange | Family::LogView => true,
                 Family::TokenView => is_own(resource, me) || is_service(resource),
                 Family::TokenChange => is_own(resource, me),
-                Family::Ingest | Family::Server | Family::LogExport => false,
+                Family::Ingest | Family::Server | Family::LogExport | Family::Operate => false,
             },
             Self::Reader => match family {
                 Family::SubscriptionView | Family::LogView => true,
@@ -137,13 +150,18 @@ impl Grant {
                 | Family::TokenChange
                 | Family::Ingest
                 | Family::Server
-                | Family::LogExport => false,
+                | Family::LogExport
+                | Family::Operate => false,
             },
             Self::Ingest => family == Family::Ingest,
             Self::Policy(policy) => policy_allows(policy, action, resource),
             Self::Limited(parts) => parts.iter().all(|part| part.allows(action, resource, me)),
         }
     }
+}
+
+fn makes_token_in_account(action: Action, resource: &Resource) -> bool {
+    action == Action::CreateAccessToken && resource.last().kind == "account"
 }
 
 fn is_own(resource: &Resource, me: TokenId) -> bool {

@@ -63,6 +63,29 @@ fn each_grant_allows_what_its_name_says() {
     assert_eq!(allowed(&Grant::Reader), ["viewIntegration", "viewDeliveries", "viewAuditLog"]);
     assert_eq!(allowed(&Grant::Ingest), ["ingestEntries"]);
     assert_eq!(allowed(&policy(&json!([]))), Vec::<&str>::new());
+    assert_eq!(allowed(&Grant::Operator), Vec::<&str>::new());
+}
+
+#[test]
+fn only_operators_do_what_operators_do() {
+    let everything = policy(&json!([{"effect": "allow", "notResources": ["proj/none"], "actions": ["*"]}]));
+    let on_account = [
+        Action::ViewAccount,
+        Action::CreateAccount,
+        Action::UpdateAccount,
+        Action::SuspendAccount,
+        Action::ResumeAccount,
+        Action::CreateAccessToken,
+    ];
+    let resource = crate::access::operated_resource("acme");
+    for action in on_account {
+        assert!(Grant::Operator.allows(action, &resource, ME));
+        for grant in [Grant::Admin, Grant::Writer, Grant::Reader, Grant::Ingest, everything.clone()] {
+            assert!(!grant.allows(action, &resource, ME), "{grant:?} {action:?}");
+        }
+    }
+    assert!(!Grant::Admin.covers(&Grant::Operator) && !Grant::Operator.covers(&Grant::Ingest));
+    assert!(Grant::Operator.covers(&Grant::Operator));
 }
 
 #[test]
@@ -74,6 +97,7 @@ fn of_tokens_a_writer_changes_its_own_and_sees_those_of_programs() {
         (Grant::Writer, ["all", "view", "nothing"]),
         (Grant::Reader, ["view", "view", "nothing"]),
         (Grant::Ingest, ["nothing", "nothing", "nothing"]),
+        (Grant::Operator, ["nothing", "nothing", "nothing"]),
     ] {
         assert_eq!([&own, service, others].map(|resource| on_token(&grant, resource)), expected, "{grant:?}");
     }
@@ -132,7 +156,7 @@ fn covering_is_never_claimed_where_it_is_not_sure() {
 fn grants_round_trip_as_text_and_anything_else_grants_nothing() {
     let ingest = policy(&json!([{"effect": "allow", "resources": ["acct"], "actions": ["ingestEntries"]}]));
     let limited = ingest.clone().within(&Grant::Writer).expect("is short");
-    for grant in [Grant::Admin, Grant::Writer, Grant::Reader, Grant::Ingest, ingest, limited] {
+    for grant in [Grant::Admin, Grant::Writer, Grant::Reader, Grant::Ingest, Grant::Operator, ingest, limited] {
         assert_eq!(Grant::from_text(&grant.to_text()), Some(grant));
     }
     for text in [

@@ -51,7 +51,7 @@ fn add(count: &AtomicU64, more: usize) {
 
 fn reason(error: &Error) -> &'static str {
     match error {
-        Error::Unauthorized | Error::Forbidden { .. } | Error::BeyondMaker(_) => "forbidden",
+        Error::Unauthorized | Error::Forbidden { .. } | Error::Suspended(_) | Error::BeyondMaker(_) => "forbidden",
         Error::Loop => "loop",
         Error::Invalid { .. } | Error::Unprocessable { .. } | Error::NotFound(_) => "invalid",
         Error::TooLarge(_) => "too_large",

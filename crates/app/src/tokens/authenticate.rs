@@ -14,7 +14,8 @@ impl App {
     /// The owner of the token in an `Authorization` header: the bare value, or after `Bearer`.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] when there is no such token or it has expired.
+    /// [`Error::Unauthorized`] when there is no such token or it has expired;
+    /// [`Error::Suspended`] when its account may not do anything.
     pub async fn authenticate(&self, authorization: &str) -> Result<Arc<Caller>, Error> {
         let value = value::token_of(authorization).ok_or(Error::Unauthorized)?;
         let hash = value::hash_of(value);
@@ -26,6 +27,9 @@ impl App {
         let found = self.store.token_by_hash(hash).await?.ok_or(Error::Unauthorized)?;
         if !cache::is_valid(found.expires_at, now) {
             return Err(Error::Unauthorized);
+        }
+        if let Some(reason) = found.suspended {
+            return Err(Error::Suspended(reason));
         }
         let grant = grant_of(&found.token)?;
         let token = found.token;

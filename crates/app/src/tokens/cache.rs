@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use domain::{Timestamp, TokenId};
+use domain::{AccountId, Timestamp, TokenId};
 use parking_lot::Mutex;
 
 use crate::Caller;
@@ -78,6 +78,11 @@ impl Cache {
     /// Forgets what is remembered of a token: the store has it otherwise now, or not at all.
     pub(super) fn forget(&self, token: TokenId) {
         self.forget_if(|caller| caller.token == token);
+    }
+
+    /// Forgets what is remembered of the tokens of an account.
+    pub(crate) fn forget_account(&self, account: AccountId) {
+        self.forget_if(|caller| caller.account == account);
     }
 
     fn forget_if(&self, is_meant: impl Fn(&Caller) -> bool) {

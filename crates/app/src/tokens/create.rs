@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::Secret;
+use domain::{AccountId, Secret, TokenId};
 use serde_json::Value;
 use store::{NewToken, TokenEdit, TokenKind};
 
@@ -42,18 +42,49 @@ impl App {
         let id = self.store.token_id();
         let member = (!fixed.is_service).then(|| caller.me());
         caller.authorise(Action::CreateAccessToken, &token_resource(id, member))?;
-        let grant = match form.grant {
-            Some(asked) => bounded(asked, &caller.grant)?,
+        let grant = match &form.grant {
+            Some(asked) => bounded(asked.clone(), &caller.grant)?,
             None => caller.grant.clone(),
         };
+        let kind = if fixed.is_service { TokenKind::Service } else { TokenKind::Personal };
+        let place = Place { id, account: caller.account, kind, member: caller.me(), api_version: fixed.api_version };
+        self.make_token(caller, place, form, &grant).await
+    }
+
+    /// Makes a token of `body` in an account to which the caller does not belong. It is one of a
+    /// program, since nobody there made it.
+    pub(crate) async fn token_create_in(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        body: &Value,
+    ) -> Result<(AccessToken, Secret), Error> {
+        let Value::Object(members) = body else {
+            return Err(Error::invalid("the body must be an object"));
+        };
+        let (form, fixed) = Form::read_new(members, &self.settings)?;
+        let id = self.store.token_id();
+        let place = Place { id, account, kind: TokenKind::Service, member: id, api_version: fixed.api_version };
+        let grant = form.grant.clone().unwrap_or(Grant::Admin);
+        self.make_token(caller, place, form, &grant).await
+    }
+
+    async fn make_token(
+        &self,
+        caller: &Caller,
+        place: Place,
+        form: Form,
+        grant: &Grant,
+    ) -> Result<(AccessToken, Secret), Error> {
         let value = value::make()?;
+        let Place { id, account, kind, member, api_version } = place;
         let new = NewToken {
             id,
-            account: caller.account,
+            account,
             value: value::stored(&value),
-            kind: if fixed.is_service { TokenKind::Service } else { TokenKind::Personal },
-            member: caller.me(),
-            api_version: fixed.api_version,
+            kind,
+            member,
+            api_version,
             edit: TokenEdit {
                 name: form.name,
                 description: form.description,
@@ -61,11 +92,20 @@ impl App {
                 expires_at: form.expires_at,
             },
         };
-        let after = record::Version::of_new(&new, &grant);
+        let after = record::Version::of_new(&new, grant);
         let record = record::created(Some(caller), &after, self.clock.now(), self.settings.entry_max_bytes);
         let stored = self.store.token_create(new, record).await?;
         Ok((self.present_token(&stored)?, value))
     }
+}
+
+/// Where a new token stands.
+struct Place {
+    id: TokenId,
+    account: AccountId,
+    kind: TokenKind,
+    member: TokenId,
+    api_version: u32,
 }
 
 /// What a token may be allowed whose maker has the grant `maker`.

@@ -41,9 +41,9 @@ impl Form {
     ///
     /// # Errors
     /// [`Error::Invalid`] with every mistake.
-    pub(super) fn read(members: &Map<String, Value>, settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn read(members: &Map<String, Value>, before: &Self, settings: &Settings) -> Result<Self, Error> {
         let mut mistakes = Vec::new();
-        let form = Self::read_into(members, settings, &mut mistakes);
+        let form = Self::read_into(members, before.grant.as_ref(), settings, &mut mistakes);
         finish(form, mistakes)
     }
 
@@ -53,7 +53,7 @@ impl Form {
     /// [`Error::Invalid`] with every mistake.
     pub(super) fn read_new(members: &Map<String, Value>, settings: &Settings) -> Result<(Self, Fixed), Error> {
         let mut mistakes = Vec::new();
-        let form = Self::read_into(members, settings, &mut mistakes);
+        let form = Self::read_into(members, None, settings, &mut mistakes);
         let is_service = match given(members, "serviceToken") {
             None => false,
             Some(Value::Bool(is_service)) => *is_service,
@@ -76,7 +76,12 @@ impl Form {
         finish((form, Fixed { is_service, api_version }), mistakes)
     }
 
-    fn read_into(members: &Map<String, Value>, settings: &Settings, mistakes: &mut Vec<FieldError>) -> Self {
+    fn read_into(
+        members: &Map<String, Value>,
+        present: Option<&Grant>,
+        settings: &Settings,
+        mistakes: &mut Vec<FieldError>,
+    ) -> Self {
         let mut text = |name: &'static str, chars_max: usize| match given(members, name) {
             None => String::new(),
             Some(Value::String(text)) if text.chars().count() > chars_max => {
@@ -105,7 +110,7 @@ impl Form {
                 time
             }
         };
-        let grant = read_grant(members, settings, mistakes);
+        let grant = read_grant(members, present, settings, mistakes);
         Self { name, description, grant, expires_at }
     }
 
@@ -141,7 +146,14 @@ fn given<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     members.get(name).filter(|value| !value.is_null() && !is_empty(value))
 }
 
-fn read_grant(members: &Map<String, Value>, settings: &Settings, mistakes: &mut Vec<FieldError>) -> Option<Grant> {
+/// What the token is to be allowed. `present` is what it is allowed now: that may stay whatever
+/// it is, although nobody can be given it.
+fn read_grant(
+    members: &Map<String, Value>,
+    present: Option<&Grant>,
+    settings: &Settings,
+    mistakes: &mut Vec<FieldError>,
+) -> Option<Grant> {
     let found: Vec<_> = POWERS.into_iter().filter_map(|name| Some((name, given(members, name)?))).collect();
     let (name, value) = match found.as_slice() {
         [] => return None,
@@ -154,7 +166,8 @@ fn read_grant(members: &Map<String, Value>, settings: &Settings, mistakes: &mut 
     let refuse = |mistakes: &mut Vec<FieldError>, reason: String| mistakes.push(FieldError::new(name, reason));
     match name {
         "role" => {
-            let role = value.as_str().filter(|role| ROLES.contains(role) || *role == INGEST);
+            let is_present = |role: &str| present.and_then(Grant::role) == Some(role);
+            let role = value.as_str().filter(|role| ROLES.contains(role) || *role == INGEST || is_present(role));
             let grant = role.and_then(Grant::of_role);
             if grant.is_none() {
                 refuse(mistakes, format!("must be one of {}, {INGEST}", ROLES.join(", ")));

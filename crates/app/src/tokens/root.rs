@@ -57,8 +57,12 @@ impl App {
     /// Makes a token in the account of this name, and returns its value to be shown this once.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such account; [`Error::Invalid`] for a bad name.
+    /// [`Error::NotFound`] when there is no such account; [`Error::Invalid`] for a bad name, or an
+    /// operator's token in another account than `default`.
     pub async fn token_create(&self, account: &str, name: &str, grant: &Grant) -> Result<Secret, Error> {
+        if *grant == Grant::Operator && account != DEFAULT_ACCOUNT {
+            return Err(Error::invalid("the tokens of operators live in the account default"));
+        }
         let account = self.store.account_by_name(account).await?.ok_or(Error::NotFound("account"))?;
         if name.is_empty() || name.chars().count() > self.settings.name_max_chars || name.chars().any(char::is_control)
         {

@@ -91,7 +91,7 @@ impl App {
         let Value::Object(members) = &document else {
             return Err(Error::invalid("the access token must stay an object"));
         };
-        let after = Form::read(members, &self.settings)?;
+        let after = Form::read(members, &before, &self.settings)?;
         let Some(asked) = after.grant.clone() else {
             return Err(Error::invalid("an access token needs one of role, customRoleIds and inlineRole"));
         };

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use app::{App, DEFAULT_ACCOUNT, Parts};
 use delivery::{
     Engine, EngineSettings,
-    client::{AddressGuard, Client, ClientSettings, ConnectTo},
+    client::{Client, ClientSettings, ConnectTo},
     decide::Schedule,
 };
 use domain::{Clock, Keys, MasterKey};
@@ -57,7 +57,8 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
         window_max: u32::try_from(settings.delivery.window_max).unwrap_or(u32::MAX),
         permits: settings.delivery.permits,
         public_url: base_url,
-        default_account: Some(account.id),
+        default_account: account.id,
+        allow_destinations: settings.delivery.allow_destinations.clone(),
         attempts_kept: settings.delivery.attempts_kept,
         attempts_kept_max: settings.delivery.attempts_kept_max,
         conditions: settings.delivery.conditions,
@@ -80,6 +81,7 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
             ..app::Settings::new(instance)
         },
     });
+    app.accounts_open_destinations().await.context("the accounts cannot be read")?;
     Ok(Running { app, engine, store })
 }
 
@@ -118,8 +120,7 @@ fn client(settings: &DeliverySettings, instance: &str, clock: Arc<dyn Clock>) ->
         user_agent: concat!("auditcast/", env!("CARGO_PKG_VERSION")).to_owned(),
         via: instance.to_owned(),
     };
-    let guard = AddressGuard::allowing(settings.allow_destinations.clone());
-    Client::new(client_settings, guard, clock).context("extra_ca holds a certificate that cannot be a root")
+    Client::new(client_settings, clock).context("extra_ca holds a certificate that cannot be a root")
 }
 
 fn extra_roots(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {

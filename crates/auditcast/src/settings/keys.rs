@@ -220,7 +220,7 @@ pub const KEYS: &[Key] = &[
         Group::Delivery,
         "allow_destinations",
         "Address ranges, such as `10.0.0.0/8`, that deliveries of the account `default` may reach beside public ones. \
-         A bare address is a range of one.",
+         A bare address is a range of one; a port after it, such as `10.0.0.0/8:8088` or `[fd00::/8]:8088`, opens that port alone.",
     ),
     list(
         Group::Delivery,

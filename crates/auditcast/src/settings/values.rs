@@ -6,8 +6,9 @@ use std::{
     path::PathBuf,
 };
 
+use delivery::client::AllowedRange;
 use domain::Secret;
-use ipnet::IpNet;
+
 use url::Url;
 
 use super::{LogFormat, LogLevel, keys::Form};
@@ -64,19 +65,9 @@ pub(super) fn number(form: Form, text: &str) -> Result<u64, String> {
     }
 }
 
-/// Networks such as `10.0.0.0/8`; a bare address is the network of that address alone.
-pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
-    all(items(text).map(network))
-}
-
-fn network(item: &str) -> Result<IpNet, String> {
-    let network = item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
-    let network = network.map_err(|_| format!("{item:?} is not an address range, such as 10.0.0.0/8 or ::1"))?;
-    if network == network.trunc() {
-        Ok(network)
-    } else {
-        Err(format!("{item:?} has bits beyond its prefix; the range is {}", network.trunc()))
-    }
+/// Ranges such as `10.0.0.0/8`, a bare address, or one with a port: `10.0.0.0/8:8088`.
+pub(super) fn ranges(text: &str) -> Result<Vec<AllowedRange>, String> {
+    all(items(text).map(|item| item.parse::<AllowedRange>().map_err(|error| format!("{item:?} {error}"))))
 }
 
 /// Pairs such as `api.example.com:443=127.0.0.1:9443`, by host in lower case and port.
@@ -121,11 +112,11 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{connect_to, networks};
+    use super::{connect_to, ranges};
 
     #[test]
     fn every_bad_item_of_a_list_is_named() {
-        let mistakes = networks("foo,10.0.0.0/8,bar,10.0.0.1/8").expect_err("three are wrong");
+        let mistakes = ranges("foo,10.0.0.0/8,bar,10.0.0.1/8").expect_err("three are wrong");
         assert!(["\"foo\"", "\"bar\"", "\"10.0.0.1/8\""].iter().all(|item| mistakes.contains(item)), "{mistakes}");
         let mistakes = connect_to("a=b,api.test:443=127.0.0.1:1,c").expect_err("two are wrong");
         assert!(mistakes.contains("\"a=b\"") && mistakes.contains("\"c\""), "{mistakes}");

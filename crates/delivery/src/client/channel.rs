@@ -31,7 +31,7 @@ impl Client {
     /// # Errors
     /// [`ConnectError`]; nothing was sent then.
     pub async fn open(&self, host: &str, port: u16, tls: bool, profile: Profile) -> Result<Channel, ConnectError> {
-        let stream = self.connectors[profile.place()].clone().open(host, port, tls).await?;
+        let stream = self.ways(profile.account).of(profile).raw.clone().open(host, port, tls).await?;
         Ok(Channel { stream: TokioIo::new(stream) })
     }
 

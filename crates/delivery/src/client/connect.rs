@@ -178,7 +178,7 @@ impl Connector {
             .await
             .map_err(|cause| ConnectError::Dns { host: host.to_owned(), cause: cause.to_string() })?;
         let permitted: Vec<_> = addresses
-            .filter(|address| self.guard.permits(address.ip()))
+            .filter(|address| self.guard.permits(address.ip(), address.port()))
             // The very address that was judged, also where the system has no IPv6.
             .map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()))
             .collect();

@@ -1,25 +1,90 @@
 //! Which addresses deliveries may reach.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::NonZeroU16,
+    str::FromStr,
+};
 
 use ipnet::IpNet;
 
+/// A range of addresses that is open although it is not public: all ports of it, or one.
+///
+/// Text form: `10.0.0.0/8`, `10.1.2.3`, `10.0.0.0/8:8088`, `[fd00::/8]:8088`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedRange {
+    range: IpNet,
+    port: Option<NonZeroU16>,
+}
+
+/// A text that is no [`AllowedRange`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AllowedRangeError {
+    /// Not a range, or not a port after it.
+    #[error(
+        "must be an address range, such as 10.0.0.0/8 or ::1, with or without a port: 10.0.0.0/8:8088, [fd00::/8]:8088"
+    )]
+    Form,
+    /// An address with bits beyond its prefix, which is likely a slip.
+    #[error("has bits beyond its prefix; the range is {0}")]
+    Bits(IpNet),
+}
+
+impl FromStr for AllowedRange {
+    type Err = AllowedRangeError;
+
+    fn from_str(text: &str) -> Result<Self, AllowedRangeError> {
+        let form = AllowedRangeError::Form;
+        let (range, port) = match text.strip_prefix('[') {
+            Some(rest) => rest.split_once("]:").map(|(range, port)| (range, Some(port))).ok_or(form.clone())?,
+            // A second colon is one of an IPv6 address.
+            None if text.matches(':').count() == 1 => {
+                text.split_once(':').map(|(range, port)| (range, Some(port))).ok_or(form.clone())?
+            }
+            None => (text, None),
+        };
+        let is_number = |port: &&str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let read = |port: &str| Some(port).filter(is_number).and_then(|port| port.parse().ok());
+        let port = port.map(|port| read(port).ok_or(form.clone())).transpose()?;
+        let parsed = range.parse::<IpNet>().or_else(|_| range.parse::<IpAddr>().map(IpNet::from));
+        let range = parsed.map_err(|_| form)?;
+        if range != range.trunc() {
+            return Err(AllowedRangeError::Bits(range.trunc()));
+        }
+        Ok(Self { range, port })
+    }
+}
+
+impl fmt::Display for AllowedRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.range, self.port) {
+            (range, None) => write!(f, "{range}"),
+            (IpNet::V4(range), Some(port)) => write!(f, "{range}:{port}"),
+            (IpNet::V6(range), Some(port)) => write!(f, "[{range}]:{port}"),
+        }
+    }
+}
+
 /// Refuses addresses that are not public, but for the ranges that the operator allows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressGuard {
-    allowed: Vec<IpNet>,
+    allowed: Vec<AllowedRange>,
 }
 
 impl AddressGuard {
     /// A guard that also lets these ranges pass.
-    pub fn allowing(ranges: Vec<IpNet>) -> Self {
+    pub fn allowing(ranges: Vec<AllowedRange>) -> Self {
         Self { allowed: ranges }
     }
 
-    /// Whether a delivery may connect to this address.
-    pub fn permits(&self, address: IpAddr) -> bool {
+    /// Whether a delivery may connect to this address and port.
+    pub fn permits(&self, address: IpAddr, port: u16) -> bool {
         let address = address.to_canonical();
-        self.allowed.iter().any(|range| range.contains(&address)) || is_public(address)
+        let is_open = |allowed: &AllowedRange| {
+            allowed.range.contains(&address) && allowed.port.is_none_or(|open| open.get() == port)
+        };
+        self.allowed.iter().any(is_open) || is_public(address)
     }
 }
 
@@ -67,10 +132,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use std::net::IpAddr;
 
-    use super::AddressGuard;
+    use super::{AddressGuard, AllowedRange, AllowedRangeError};
 
     fn permits(guard: &AddressGuard, address: &str) -> bool {
-        guard.permits(address.parse::<IpAddr>().expect("is an address"))
+        guard.permits(address.parse::<IpAddr>().expect("is an address"), 443)
     }
 
     #[test]
@@ -132,5 +197,45 @@ mod tests {
         {
             assert_eq!(permits(&guard, address), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn a_range_with_a_port_opens_that_port_alone() {
+        let range = |text: &str| text.parse().expect("is a range");
+        let guard = AddressGuard::allowing(vec![range("10.2.0.0/16:8088"), range("[fd00::/8]:8088")]);
+        let permits = |address: &str, port| guard.permits(address.parse().expect("is an address"), port);
+        for address in ["10.2.3.4", "::ffff:10.2.3.4", "fd00::1"] {
+            assert_eq!((permits(address, 8088), permits(address, 443)), (true, false), "{address}");
+        }
+        assert!(permits("8.8.8.8", 443) && !permits("10.3.0.1", 8088));
+    }
+
+    #[test]
+    fn ranges_are_read_as_they_are_written() {
+        for (text, shown) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.1.2.3", "10.1.2.3/32"),
+            ("::1", "::1/128"),
+            ("fd00::/8", "fd00::/8"),
+            ("10.1.2.3:80", "10.1.2.3/32:80"),
+            ("[fd00::/8]:65535", "[fd00::/8]:65535"),
+        ] {
+            assert_eq!(text.parse::<AllowedRange>().expect("is a range").to_string(), shown);
+        }
+        for text in [
+            "",
+            "x",
+            "10.0.0.0/33",
+            "10.0.0.0/8:",
+            "10.0.0.0/8:0",
+            "10.0.0.0/8:+1",
+            "10.0.0.0/8:65536",
+            "[::1]",
+            "[::1]80",
+        ] {
+            assert_eq!(text.parse::<AllowedRange>(), Err(AllowedRangeError::Form), "{text}");
+        }
+        let slip = "10.0.0.1/8".parse::<AllowedRange>();
+        assert_eq!(slip, Err(AllowedRangeError::Bits("10.0.0.0/8".parse().expect("is a range"))));
     }
 }

@@ -118,9 +118,8 @@ impl Inner {
 
     /// Sends a request; what came of it, and how long that took.
     pub(super) async fn send_to(&self, request: Box<dyn Request>, account: AccountId) -> (Answered, Duration) {
-        let private_ranges = self.settings.default_account == Some(account);
         let started = self.clock.monotonic();
-        let answered = request.send(Way { client: &self.client, private_ranges, clock: &*self.clock }).await;
+        let answered = request.send(Way { client: &self.client, account, clock: &*self.clock }).await;
         let took = self.clock.monotonic().saturating_sub(started);
         self.client.note_ended(took);
         (answered, took)

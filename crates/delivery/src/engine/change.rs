@@ -6,7 +6,11 @@ use domain::{AccountId, SubscriptionId};
 use store::Subscription;
 
 use super::{Engine, Inner};
-use crate::{account::Account, lane::Lane};
+use crate::{
+    account::Account,
+    client::{AddressGuard, AllowedRange},
+    lane::Lane,
+};
 
 /// After a failed look into the store, before the next.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -25,6 +29,47 @@ impl Engine {
         self.inner.journal.note_account(&account);
         self.inner.journal.sync().await;
         Ok(())
+    }
+
+    /// Lets no request of this account start until [`Engine::account_reload`]. What came of the
+    /// earlier ones is in the store when this returns, but for those still in flight.
+    ///
+    /// # Errors
+    /// [`store::Error`] when the account cannot be loaded.
+    pub async fn account_freeze(&self, account: AccountId) -> Result<(), store::Error> {
+        let account = self.inner.account(account).await?;
+        account.all_lanes().iter().for_each(|lane| account.freeze(lane));
+        self.inner.journal.note_account(&account);
+        self.inner.journal.sync().await;
+        Ok(())
+    }
+
+    /// Takes an account up as the store has it: after it was suspended or resumed, or not after
+    /// all. When this fails it is tried again until the store can say; meanwhile it delivers nothing.
+    ///
+    /// # Errors
+    /// [`store::Error`] when the store cannot say.
+    pub async fn account_reload(&self, account: AccountId) -> Result<(), store::Error> {
+        let reloaded = self.inner.account_reload(account).await;
+        if reloaded.is_err() {
+            let engine = Arc::clone(&self.inner);
+            tokio::spawn(async move {
+                while !engine.is_stopping() && engine.account_reload(account).await.is_err() {
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+            });
+        }
+        reloaded
+    }
+
+    /// Lets deliveries of an account reach these ranges beside public addresses, and no others
+    /// but those of the settings; for every request that starts from now on.
+    pub fn allow_destinations(&self, account: AccountId, mut ranges: Vec<AllowedRange>) {
+        let settings = &self.inner.settings;
+        if account == settings.default_account {
+            ranges.extend(settings.allow_destinations.iter().cloned());
+        }
+        self.inner.client.allow(account, &AddressGuard::allowing(ranges));
     }
 
     /// Takes a subscription up as the store has it: after it was made, changed, not changed
@@ -48,6 +93,21 @@ impl Engine {
 }
 
 impl Inner {
+    async fn account_reload(self: &Arc<Self>, id: AccountId) -> Result<(), store::Error> {
+        let account = self.account(id).await?;
+        let _turn = account.reloads.lock().await;
+        account.suspend(self.store.account_get(id).await?.suspension.is_some());
+        for subscription in self.store.subscription_list_on(id).await? {
+            let lane = account.lock().lanes.get(&subscription.id).map(Arc::clone);
+            match lane {
+                Some(lane) => self.revise(&account, &lane, &subscription),
+                None => self.take_up(&account, &subscription).await?,
+            }
+        }
+        self.journal.note_account(&account);
+        Ok(())
+    }
+
     async fn reload(self: &Arc<Self>, account: AccountId, id: SubscriptionId) -> Result<(), store::Error> {
         let account = self.account(account).await?;
         let _turn = account.reloads.lock().await;
@@ -79,7 +139,7 @@ impl Inner {
                 None
             }
         };
-        account.revise(lane, subscription.edit.on, spec);
+        account.revise(lane, subscription.edit.on && !account.is_suspended(), spec);
         self.pump(lane);
     }
 
@@ -88,7 +148,7 @@ impl Inner {
         account: &Arc<Account>,
         subscription: &Subscription,
     ) -> Result<(), store::Error> {
-        if !subscription.edit.on {
+        if !subscription.edit.on || account.is_suspended() {
             return Ok(());
         }
         let Some(lane) = self.load_lane(account, subscription).await? else { return Ok(()) };

@@ -6,7 +6,7 @@ use delivery::{
     Outcome,
     client::{AddressGuard, Answer, Client, ClientSettings, ConnectTo, Profile, SendError},
 };
-use domain::{Clock, Timestamp};
+use domain::{AccountId, Clock, Timestamp};
 use integrations::HttpRequest;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
@@ -19,9 +19,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 const NAME: &str = "events.corp.test";
-const OPERATOR: Profile = Profile { private_ranges: true, verify_tls: true };
-const OTHERS: Profile = Profile { private_ranges: false, verify_tls: true };
-const UNVERIFIED: Profile = Profile { private_ranges: true, verify_tls: false };
+const ACCOUNT: AccountId = AccountId::from_bytes([1; 12]);
+const OPERATOR: Profile = Profile { account: ACCOUNT, verify_tls: true };
+const OTHERS: Profile = Profile { account: AccountId::from_bytes([2; 12]), verify_tls: true };
+const UNVERIFIED: Profile = Profile { account: ACCOUNT, verify_tls: false };
 
 struct TestClock(tokio::time::Instant);
 
@@ -50,7 +51,9 @@ fn settings() -> ClientSettings {
 
 fn client(settings: ClientSettings) -> Client {
     let loopback = AddressGuard::allowing(vec!["127.0.0.0/8".parse().unwrap()]);
-    Client::new(settings, loopback, Arc::new(TestClock(tokio::time::Instant::now()))).unwrap()
+    let client = Client::new(settings, Arc::new(TestClock(tokio::time::Instant::now()))).unwrap();
+    client.allow(ACCOUNT, &loopback);
+    client
 }
 
 async fn send(client: &Client, url: &str, profile: Profile) -> Result<Answer, SendError> {

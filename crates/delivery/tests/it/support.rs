@@ -12,7 +12,7 @@ use std::{
 
 use delivery::{
     ConditionLimits, Engine, EngineSettings, Status,
-    client::{AddressGuard, Client, ClientSettings, ConnectTo},
+    client::{Client, ClientSettings, ConnectTo},
     decide::Schedule,
     destination::Destinations,
 };
@@ -102,14 +102,14 @@ impl Process {
         let master = || MasterKey::from_bytes([3; MasterKey::BYTES]);
         let account = store.account_ensure("default", Some(&master())).await.unwrap().id;
         let keys: Arc<dyn Keys> = Arc::new(store.keyring(Some(master())));
-        let loopback = AddressGuard::allowing(vec!["127.0.0.0/8".parse().unwrap()]);
-        let client = Client::new(client_settings(), loopback, Arc::clone(&clock)).unwrap();
+        let client = Client::new(client_settings(), Arc::clone(&clock)).unwrap();
         let settings = EngineSettings {
             schedule,
             window_max: 16,
             permits: 64,
             public_url: "https://audit.corp.test".to_owned(),
-            default_account: Some(account),
+            default_account: account,
+            allow_destinations: vec!["127.0.0.0/8".parse().unwrap()],
             attempts_kept: Duration::from_secs(30 * 86_400),
             attempts_kept_max: 20,
             conditions: ConditionLimits::default(),

@@ -1,7 +1,7 @@
 use domain::{AccountId, Keys, MasterKey, SealContext, SealError};
 
-use super::bench::{Bench, edit, nameless, record};
-use crate::AccountWork;
+use super::bench::{Bench, START, edit, nameless, record};
+use crate::{AccountEdit, AccountWork, Error, NewAccount, Suspension};
 
 fn master(byte: u8) -> MasterKey {
     MasterKey::from_bytes([byte; 32])
@@ -94,4 +94,43 @@ pub(super) async fn accounts_with_work_are_those_whose_subscriptions_have_some(b
     assert_eq!(work().await, at(5), "resumed");
     bench.store.subscription_delete(account, subscription.id, record("deleted")).await.expect("is deleted");
     assert_eq!(work().await, [], "deleted");
+}
+
+async fn make(bench: &Bench, name: &str) -> Result<crate::Account, Error> {
+    let new =
+        NewAccount { id: bench.store.account_id(), name: name.to_owned(), allow_destinations: "[\"::1\"]".to_owned() };
+    bench.store.account_create(new, &master(1), record("account")).await
+}
+
+fn suspended() -> AccountEdit {
+    let suspension = Some(Suspension { since: START, reason: "bill 7".to_owned() });
+    AccountEdit { allow_destinations: "[]".to_owned(), suspension }
+}
+
+pub(super) async fn an_account_of_the_operator_has_a_key_and_a_log_that_begins_with_it(bench: Bench) {
+    let made = make(&bench, "a").await.expect("is made");
+    assert_eq!((made.name.as_str(), made.allow_destinations.as_str()), ("a", "[\"::1\"]"));
+    assert_eq!((made.created_at, &made.suspension, bench.last(made.id).await), (START, &None, 1));
+    bench.store.keyring(Some(master(1))).seal(context(&bench, made.id), b"text").expect("seals");
+    assert_eq!(bench.store.account_get(made.id).await.expect("is read"), made);
+    assert!(matches!(make(&bench, "a").await, Err(Error::Conflict)));
+    let other = make(&bench, "b").await.expect("is made");
+    assert_eq!(bench.store.account_list().await.expect("is read"), [made, other]);
+    let nobody = bench.store.account_get(AccountId::from_bytes([9; 12])).await;
+    assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+}
+
+pub(super) async fn a_suspended_account_has_no_work_and_its_subscriptions_keep_their_place(bench: Bench) {
+    let account = make(&bench, "a").await.expect("is made").id;
+    let subscription = bench.subscription(account, "x", true).await.id;
+    let at = bench.last(account).await;
+    bench.journal(account, at, subscription, None).await;
+    let stored = bench.store.account_update(account, suspended(), record("suspend")).await.expect("is suspended");
+    assert_eq!(stored.suspension, suspended().suspension);
+    assert_eq!(bench.progress(subscription).await.and_then(|progress| progress.frontier), Some(domain::Sequence(at)));
+    assert_eq!(bench.store.account_list_work().await.expect("is read"), []);
+    let again = AccountEdit { suspension: None, ..suspended() };
+    bench.store.account_update(account, again, record("resume")).await.expect("is resumed");
+    assert_eq!(bench.store.account_list_work().await.expect("is read").len(), 1);
+    assert_eq!(bench.last(account).await, at + 2);
 }

@@ -54,7 +54,7 @@ pub(super) async fn a_token_is_found_by_its_hash(bench: Bench) {
             last_used_at,
         };
         assert_eq!(made, token);
-        assert_eq!(found(&bench, hash).await, Some(TokenFound { token, expires_at, is_old: false }));
+        assert_eq!(found(&bench, hash).await, Some(TokenFound { token, expires_at, is_old: false, suspended: None }));
     }
     assert_eq!(found(&bench, 3).await, None);
     assert!(bench.store.token_any().await.expect("is read"));

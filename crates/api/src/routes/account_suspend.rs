@@ -1,0 +1,25 @@
+//! `POST /api/v2/accounts/{account}/suspend`
+
+use std::sync::Arc;
+
+use app::{Action, Caller};
+use axum::{
+    Extension, Json,
+    extract::{Request, State},
+};
+use serde_json::Value;
+
+use super::Key;
+use crate::{Shared, body, problem::Problem, representation::account};
+
+pub(crate) async fn handle(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Key(id): Key,
+    request: Request,
+) -> Result<Json<Value>, Problem> {
+    shared.app.account_may(&caller, Action::SuspendAccount)?;
+    let body = body::read_json(&shared, request).await?;
+    let changed = shared.app.account_suspend(&caller, &id, &body).await?;
+    Ok(Json(account::account(&changed)))
+}
