@@ -1,17 +1,24 @@
 //! Lets only requests with a working token through.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use app::Caller;
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, header::AUTHORIZATION},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use domain::AccountId;
 
-use crate::{Route, Shared, problem::Problem};
+use crate::{
+    Route, Shared,
+    problem::Problem,
+    rate::{Now, Told},
+};
 
 /// For whom a request was answered; for the log.
 #[derive(Clone, Copy)]
@@ -21,21 +28,55 @@ pub(crate) struct Account(pub(crate) AccountId);
 /// log finds the route and the account in the answer.
 pub(crate) async fn require_token(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let route = Route::of(&request);
-    let mut response = match authenticate(&shared, request.headers()).await {
-        Ok(caller) => {
+    let is_ingest = route.as_ref().is_some_and(|route| route.0.as_str().starts_with(INGEST));
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let mut response = match let_in(&shared, request.headers(), address, is_ingest).await {
+        Ok((caller, told)) => {
             let account = Account(caller.account);
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
             response.extensions_mut().insert(account);
+            if let Some(told) = told {
+                told.write(response.headers_mut());
+            }
             response
         }
-        Err(error) => Problem::from(error).into_response(),
+        Err(problem) => problem.into_response(),
     };
     if let Some(route) = route {
         response.extensions_mut().insert(route);
     }
     response
 }
+
+/// The owner of the token, and what to tell of its limit, unless there were too many requests.
+///
+/// Ingest with a token that works does not count for its address: producers behind one address
+/// send as fast as they can.
+async fn let_in(
+    shared: &Shared,
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
+    is_ingest: bool,
+) -> Result<(Arc<Caller>, Option<Told>), Problem> {
+    let clock = shared.app.clock();
+    let now = Now { wall: clock.now(), monotonic: clock.monotonic() };
+    if !is_ingest {
+        shared.rates.take_address(address, now)?;
+    }
+    let caller = match authenticate(shared, headers).await {
+        Err(app::Error::Unauthorized) if is_ingest => {
+            shared.rates.take_address(address, now)?;
+            return Err(app::Error::Unauthorized.into());
+        }
+        result => result?,
+    };
+    let told = shared.rates.take_token(&caller, is_ingest, now)?;
+    Ok((caller, told))
+}
+
+/// What the routes begin with that producers use.
+const INGEST: &str = "/ingest/";
 
 async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Caller>, app::Error> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -18,7 +18,8 @@ const PREFLIGHT: [(HeaderName, &str); 3] = [
     (header::ACCESS_CONTROL_MAX_AGE, "300"),
 ];
 
-const EXPOSED: &str = "Location, Retry-After, X-Request-Id, X-Ratelimit-Reset, Idempotency-Replayed";
+const EXPOSED: &str = "Location, Retry-After, X-Request-Id, X-Ratelimit-Auth-Token-Limit, \
+                       X-Ratelimit-Auth-Token-Remaining, X-Ratelimit-Reset, Idempotency-Replayed";
 
 /// Answers each OPTIONS itself, since browsers ask without a token, and marks every other answer.
 pub(crate) async fn answer(request: Request, next: Next) -> Response {

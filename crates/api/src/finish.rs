@@ -13,10 +13,9 @@ use axum::{
 };
 use domain::{Clock, error_chain};
 
-use crate::{Route, authenticate::Account, cors, method_override, problem::Problem};
+use crate::{Route, authenticate::Account, cors, method_override, problem::Problem, rate::RESET};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// Producers and probes call these all the time.
 const FREQUENT: [&str; 4] = ["/ingest/entries", "/healthz", "/readyz", "/metrics"];
 const REQUEST_ID_CHARS_MAX: usize = 128;
@@ -34,10 +33,10 @@ pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, mut request: Requ
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *response.body_mut() = Body::from(problem.body(&id));
     }
-    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+    if response.status() == StatusCode::TOO_MANY_REQUESTS && !response.headers().contains_key(RESET) {
         // Clients wait until this time, and one of them fails if it is not in the future.
         let reset = clock.now().as_millis() + 1_000;
-        response.headers_mut().insert(RATE_LIMIT_RESET, HeaderValue::from(reset));
+        response.headers_mut().insert(RESET, HeaderValue::from(reset));
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

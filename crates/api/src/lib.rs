@@ -10,6 +10,7 @@ mod finish;
 mod method_override;
 mod problem;
 mod query;
+mod rate;
 mod representation;
 mod routes;
 
@@ -29,6 +30,9 @@ use domain::Clock;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
+
+use rate::Rates;
+pub use rate::{RATE_WINDOW, RateLimits};
 
 use routes::{
     account_create, account_get, account_list, account_resume, account_suspend, account_token_create, account_update,
@@ -50,11 +54,13 @@ pub struct Settings {
     pub body_max_bytes: usize,
     /// How many of the largest ingest bodies may be in memory at a time; of smaller ones more.
     pub ingest_bodies_max: usize,
+    /// How many requests are let in.
+    pub rates: RateLimits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { body_max_bytes: 1024 * 1024, ingest_bodies_max: 8 }
+        Self { body_max_bytes: 1024 * 1024, ingest_bodies_max: 8, rates: RateLimits::default() }
     }
 }
 
@@ -64,6 +70,7 @@ struct Shared {
     settings: Settings,
     /// One permit for each byte of an ingest body that may be in memory.
     buffers: Arc<Semaphore>,
+    rates: Rates,
 }
 
 /// The routes of the API, ready to be served.
@@ -71,7 +78,8 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
     let bytes = settings.ingest_bodies_max.saturating_mul(app.settings().ingest_body_max_bytes);
     let permits = bytes.min(Semaphore::MAX_PERMITS);
     let clock = Arc::clone(app.clock());
-    let shared = Arc::new(Shared { app, settings, buffers: Arc::new(Semaphore::new(permits)) });
+    let (rates, buffers) = (Rates::new(settings.rates), Arc::new(Semaphore::new(permits)));
+    let shared = Arc::new(Shared { app, settings, buffers, rates });
     let Listed { router: guarded, .. } = guarded();
     let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token));
     let Listed { router: open, .. } = open();

@@ -5,11 +5,13 @@ use std::{any::Any, sync::Arc};
 use app::{Conflict, Error};
 use axum::{
     body::Body,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::FieldError;
+use domain::{FieldError, Timestamp};
 use serde_json::{Map, Value, json};
+
+use crate::rate::{RESET, Told};
 
 /// A failure as a client sees it. Its cause goes to the log only.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ struct Answer {
     /// Seconds after which another try makes sense.
     retry_after: Option<u32>,
     cause: Option<Arc<app::Cause>>,
+    /// When a request beyond a limit may be made again, and what to tell of the limit.
+    rate: Option<(Timestamp, Option<Told>)>,
 }
 
 /// What the disk needs to get room is not known; a minute keeps producers from hammering.
@@ -33,7 +37,7 @@ const FULL_RETRY_SECONDS: u32 = 60;
 impl Problem {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let (message, members) = (message.into(), Map::new());
-        Self(Box::new(Answer { status, code, message, members, retry_after: None, cause: None }))
+        Self(Box::new(Answer { status, code, message, members, retry_after: None, cause: None, rate: None }))
     }
 
     /// 400 for a request that cannot be read.
@@ -49,6 +53,19 @@ impl Problem {
     /// 415.
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// 429 for a request beyond a limit, which may be made again after these whole seconds.
+    pub(crate) fn rate_limited(message: String, seconds: u32, resets_at: Timestamp) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).retry_after(seconds);
+        problem.0.rate = Some((resets_at, None));
+        problem
+    }
+
+    /// With headers that tell of the limit of a token.
+    pub(crate) fn telling(mut self, told: Told) -> Self {
+        self.0.rate = self.0.rate.map(|(resets_at, _)| (resets_at, Some(told)));
+        self
     }
 
     /// What to say of an error answer that came without a body, such as that of an unknown route.
@@ -169,8 +186,14 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.0.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        if let Some((resets_at, told)) = self.0.rate {
+            response.headers_mut().insert(RESET, HeaderValue::from(resets_at.as_millis()));
+            if let Some(told) = told {
+                told.write(response.headers_mut());
+            }
+        }
         if self.0.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response

@@ -12,7 +12,7 @@ use std::{
 };
 
 use app::Caller;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use domain::{Timestamp, TokenId};
 use parking_lot::Mutex;
 
@@ -106,12 +106,6 @@ impl Told {
         headers.insert(TOKEN_REMAINING, self.remaining.into());
         headers.insert(RESET, HeaderValue::from(self.resets_at.as_millis()));
     }
-}
-
-/// Tells when a request that was refused may be made again.
-pub(crate) fn write_refusal(headers: &mut HeaderMap, resets_at: Timestamp, seconds: u32) {
-    headers.insert(header::RETRY_AFTER, seconds.into());
-    headers.insert(RESET, HeaderValue::from(resets_at.as_millis()));
 }
 
 /// An IPv6 network of the usual size belongs to one customer, who can use any address of it.

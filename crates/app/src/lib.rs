@@ -4,8 +4,8 @@
 //! entry that records it in the same transaction as the change itself.
 
 mod access;
-mod audit_log;
 mod accounts;
+mod audit_log;
 mod edit;
 mod error;
 mod ingest;

@@ -120,7 +120,8 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
     if let Some(token) = token {
         show_first_token(&token);
     }
-    let router = api::router(Arc::clone(&running.app), api::Settings::default());
+    let api_settings = api::Settings { rates: settings.http.rates, ..api::Settings::default() };
+    let router = api::router(Arc::clone(&running.app), api_settings);
     let limits = accept::Limits::from(settings);
     let engine_stop = async {
         stop.cancelled().await;

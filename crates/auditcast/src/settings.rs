@@ -10,8 +10,9 @@ mod reference;
 mod sources;
 mod values;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
+use api::RateLimits;
 use delivery::{ConditionLimits, client::AllowedRange};
 use domain::Secret;
 
@@ -131,6 +132,8 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     /// For a connection without a request.
     pub idle_timeout: Duration,
+    /// How many requests are let in.
+    pub rates: RateLimits,
 }
 
 /// Limits on producers.
@@ -289,6 +292,11 @@ fn build(layers: &mut Layers) -> Settings {
             header_timeout: layers.millis("http_header_timeout_ms"),
             body_timeout: layers.millis("http_body_timeout_ms"),
             idle_timeout: layers.millis("http_idle_timeout_ms"),
+            rates: RateLimits {
+                token: rate(layers, "rate_limit_token"),
+                ingest: rate(layers, "rate_limit_ingest"),
+                address: rate(layers, "rate_limit_address"),
+            },
         },
         ingest: IngestSettings {
             body_max_bytes: layers.size("ingest_body_max_bytes"),
@@ -298,6 +306,11 @@ fn build(layers: &mut Layers) -> Settings {
         },
         delivery: delivery(layers),
     }
+}
+
+/// A limit of requests; none for 0.
+fn rate(layers: &mut Layers, name: &'static str) -> Option<NonZeroU32> {
+    NonZeroU32::new(layers.count(name))
 }
 
 fn delivery(layers: &mut Layers) -> DeliverySettings {

@@ -12,6 +12,7 @@ mod ingest;
 mod integration_health;
 mod ledger;
 mod metrics;
+mod rates;
 mod records;
 mod replays;
 mod subscriptions;

@@ -97,6 +97,7 @@ const fn number(
 const MILLIS: (u64, u64) = (1, 604_800_000);
 const SECONDS: (u64, u64) = (1, 604_800);
 const BYTES: (u64, u64) = (1024, 1 << 32);
+const RATE: (u64, u64) = (0, 1 << 31);
 const IN_A_ROW: (u64, u64) = (1, 1000);
 
 /// Every setting, in the order of the reference.
@@ -205,6 +206,28 @@ pub const KEYS: &[Key] = &[
         MILLIS,
         "75000",
         "For a connection between the end of one answer and the end of the next request head.",
+    ),
+    number(
+        Group::Http,
+        "rate_limit_token",
+        RATE,
+        "5000",
+        "Requests of one token within 10 seconds, but for ingest; beyond them the answer is 429. 0: no limit.",
+    ),
+    number(
+        Group::Http,
+        "rate_limit_address",
+        RATE,
+        "10000",
+        "Requests from one address within 10 seconds, but for ingest with a token that works; of IPv6 from one /64 \
+         network. Behind a proxy all requests come from its address: set it to 0, no limit, and let the proxy do it.",
+    ),
+    number(
+        Group::Ingest,
+        "rate_limit_ingest",
+        RATE,
+        "0",
+        "Ingest requests of one token within 10 seconds. 0: no limit.",
     ),
     number(Group::Ingest, "ingest_body_max_bytes", BYTES, "10485760", "Largest request body, after decompression."),
     number(Group::Ingest, "ingest_entry_max_bytes", BYTES, "262144", "Largest entry."),

@@ -1,10 +1,6 @@
 //! Texts to values. Each error says what would be right; none repeats a secret.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use delivery::client::AllowedRange;
 use domain::Secret;
