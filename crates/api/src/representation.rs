@@ -1,7 +1,7 @@
 //! How subscriptions look on the wire.
 
-pub(crate) mod export;
 pub(crate) mod account;
+pub(crate) mod export;
 pub(crate) mod job;
 pub(crate) mod token;
 

@@ -160,8 +160,7 @@ struct Tls {
 impl Ways {
     fn new(settings: &ClientSettings, guard: &AddressGuard, tls: &Tls) -> Self {
         let way = |tls: &rustls::ClientConfig| {
-            let connector =
-                |tls: rustls::ClientConfig| Connector::new(settings, guard.clone(), Arc::new(tls));
+            let connector = |tls: rustls::ClientConfig| Connector::new(settings, guard.clone(), Arc::new(tls));
             let http = Pool::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_MAX)
