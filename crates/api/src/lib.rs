@@ -46,6 +46,7 @@ use routes::{dead_letter_redeliver, replay_create, replay_get, replay_list, repl
 use routes::{entry_count, entry_export, entry_get, entry_list, entry_search};
 use routes::{subscription_list, subscription_test, subscription_update};
 use routes::{token_create, token_delete, token_get, token_list, token_reset, token_update};
+use routes::{webhook_create, webhook_delete, webhook_get, webhook_list, webhook_update};
 
 /// Limits of the API.
 #[derive(Clone, Debug)]
@@ -125,6 +126,11 @@ fn guarded() -> Listed {
         .post("/api/v2/integrations/{key}/{id}/skip-to-now", skip_to_now::handle)
         .post("/api/v2/integrations/{key}/{id}/test", subscription_test::handle)
         .get("/api/v2/integration-health", integration_health::handle)
+        .post("/api/v2/webhooks", webhook_create::handle)
+        .get("/api/v2/webhooks", webhook_list::handle)
+        .get("/api/v2/webhooks/{id}", webhook_get::handle)
+        .patch("/api/v2/webhooks/{id}", webhook_update::handle)
+        .delete("/api/v2/webhooks/{id}", webhook_delete::handle)
         .post("/api/v2/tokens", token_create::handle)
         .get("/api/v2/tokens", token_list::handle)
         .get("/api/v2/tokens/{id}", token_get::handle)

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod export;
 pub(crate) mod job;
 pub(crate) mod token;
+pub(crate) mod webhook;
 
 use app::{Condition, Failure, State, Status, Subscription};
 use domain::Timestamp;
@@ -47,7 +48,7 @@ pub(crate) fn link(href: &str) -> Value {
     json!({ "href": href, "type": "application/json" })
 }
 
-fn status(status: &Status, shows_response_body: bool) -> Value {
+pub(crate) fn status(status: &Status, shows_response_body: bool) -> Value {
     let mut members = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

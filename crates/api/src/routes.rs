@@ -40,6 +40,11 @@ pub(crate) mod token_get;
 pub(crate) mod token_list;
 pub(crate) mod token_reset;
 pub(crate) mod token_update;
+pub(crate) mod webhook_create;
+pub(crate) mod webhook_delete;
+pub(crate) mod webhook_get;
+pub(crate) mod webhook_list;
+pub(crate) mod webhook_update;
 
 use axum::{
     extract::{FromRequestParts, Path},

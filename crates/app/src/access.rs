@@ -72,6 +72,11 @@ pub(crate) fn subscription_resource(id: &str) -> Resource {
     Resource { segments: vec![segment("integration", id)] }
 }
 
+/// A webhook as a resource. `id` may be of any shape; an odd one matches no stored one.
+pub(crate) fn webhook_resource(id: &str) -> Resource {
+    Resource { segments: vec![segment("webhook", id)] }
+}
+
 /// A token as a resource: of a program, or of the member who made it.
 pub(crate) fn token_resource(id: TokenId, member: Option<TokenId>) -> Resource {
     let id = id.to_string();

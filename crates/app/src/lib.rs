@@ -18,6 +18,7 @@ mod subscriptions;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub use delivery::{
 };
 pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, Format, Ingested};
-pub use integrations::OnLate;
+pub use integrations::{OnLate, WEBHOOK_KEY};
 pub use readiness::Readiness;
 pub use settings::Settings;
 pub use store::{AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate, SkippedRange};
@@ -45,6 +46,7 @@ pub use subscriptions::{
 };
 
 pub use tokens::{AccessToken, AccessTokenPage, Identity, Power, Role};
+pub use webhooks::Webhook;
 
 /// The account that the first start makes.
 pub const DEFAULT_ACCOUNT: &str = "default";

@@ -2,7 +2,7 @@
 
 mod attempts;
 mod dead_letters;
-mod form;
+pub(crate) mod form;
 mod health;
 mod jobs;
 mod ledger;
@@ -65,7 +65,7 @@ impl Default for ChangeLocks {
 }
 
 impl ChangeLocks {
-    fn of(&self, id: SubscriptionId) -> &Mutex<()> {
+    pub(crate) fn of(&self, id: SubscriptionId) -> &Mutex<()> {
         // The last byte of an id is random, so the locks are used alike.
         &self.0[usize::from(id.as_bytes()[11]) % self.0.len()]
     }
@@ -212,7 +212,7 @@ impl App {
 
     /// Lets the engine go on with the subscription as it is stored now. What is stored stays
     /// stored if that fails, so it is no failure of the change.
-    async fn take_up(&self, account: AccountId, id: SubscriptionId) {
+    pub(crate) async fn take_up(&self, account: AccountId, id: SubscriptionId) {
         if let Err(error) = self.engine.reload(account, id).await {
             tracing::error!(subscription = %id, error = &error as &dyn std::error::Error, "not taken up after a change");
         }

@@ -24,6 +24,9 @@ pub mod template;
 mod variables;
 mod webhook;
 
+/// The key of the hidden integration that webhooks are subscriptions to.
+pub const WEBHOOK_KEY: &str = "webhook";
+
 pub use about::About;
 pub use batch::BatchLimits;
 pub use catalogue::{Catalogue, LoadProblem};

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use app::{Caller, Health};
+use app::{Caller, Health, WEBHOOK_KEY};
 use axum::{Extension, Json, extract::State};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Shared,
     problem::Problem,
-    representation::{count, delivery, link, list_href, millis},
+    representation::{count, delivery, link, list_href, millis, webhook},
 };
 
 pub(crate) async fn handle(
@@ -22,7 +22,10 @@ pub(crate) async fn handle(
 }
 
 fn item(health: &Health) -> Value {
-    let own = format!("{}/{}", list_href(&health.integration), health.id);
+    let own = match health.integration.as_str() {
+        WEBHOOK_KEY => format!("{}/{}", webhook::LIST, health.id),
+        key => format!("{}/{}", list_href(key), health.id),
+    };
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
     put("_links", json!({ "self": link(&own) }));

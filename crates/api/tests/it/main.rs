@@ -22,3 +22,4 @@ mod test_sends;
 mod tokens;
 mod updates;
 mod walk;
+mod webhooks;

@@ -31,6 +31,21 @@ pub enum Action {
     ViewAuditLog,
     /// Take the account's entries away whole, on `acct`.
     ExportAuditLog,
+    /// See a webhook and how its deliveries fare, on `webhook/<id>` like all that follow, and like
+    /// the changes of name and switch.
+    ViewWebhook,
+    /// Make a webhook.
+    CreateWebhook,
+    /// Delete a webhook.
+    DeleteWebhook,
+    /// Change where its entries go.
+    UpdateUrl,
+    /// Change what its requests are signed with; whoever may sees it.
+    UpdateSecret,
+    /// Change its tags.
+    UpdateTags,
+    /// Change which entries it wants.
+    UpdateStatements,
     /// See an access token, on `member/<id>:token/<id>` or `service-token/<id>` like all that follow.
     ViewAccessToken,
     /// Make an access token.
@@ -70,9 +85,9 @@ pub(crate) enum Family {
     LogView,
     /// Taking all entries away.
     LogExport,
-    /// Looking at subscriptions.
+    /// Looking at subscriptions and webhooks.
     SubscriptionView,
-    /// Everything else with subscriptions.
+    /// Everything else with subscriptions and webhooks.
     SubscriptionChange,
     /// Looking at access tokens.
     TokenView,
@@ -85,6 +100,16 @@ pub(crate) enum Family {
 impl Action {
     /// What changes of a subscription ask for.
     pub(crate) const CHANGES: [Self; 3] = [Self::UpdateName, Self::UpdateOn, Self::UpdateConfiguration];
+
+    /// What changes of a webhook ask for.
+    pub(crate) const WEBHOOK_CHANGES: [Self; 6] = [
+        Self::UpdateName,
+        Self::UpdateOn,
+        Self::UpdateUrl,
+        Self::UpdateSecret,
+        Self::UpdateTags,
+        Self::UpdateStatements,
+    ];
 
     /// What changes of an access token ask for.
     pub(crate) const TOKEN_CHANGES: [Self; 4] = [
@@ -111,6 +136,13 @@ impl Action {
             Self::ViewMetrics => "viewMetrics",
             Self::ViewAuditLog => "viewAuditLog",
             Self::ExportAuditLog => "exportAuditLog",
+            Self::ViewWebhook => "viewWebhook",
+            Self::CreateWebhook => "createWebhook",
+            Self::DeleteWebhook => "deleteWebhook",
+            Self::UpdateUrl => "updateUrl",
+            Self::UpdateSecret => "updateSecret",
+            Self::UpdateTags => "updateTags",
+            Self::UpdateStatements => "updateStatements",
             Self::ViewAccessToken => "viewAccessToken",
             Self::CreateAccessToken => "createAccessToken",
             Self::DeleteAccessToken => "deleteAccessToken",
@@ -133,7 +165,7 @@ impl Action {
             Self::ViewMetrics => Family::Server,
             Self::ViewAuditLog => Family::LogView,
             Self::ExportAuditLog => Family::LogExport,
-            Self::ViewIntegration | Self::ViewDeliveries => Family::SubscriptionView,
+            Self::ViewIntegration | Self::ViewDeliveries | Self::ViewWebhook => Family::SubscriptionView,
             Self::CreateIntegration
             | Self::DeleteIntegration
             | Self::UpdateName
@@ -141,7 +173,13 @@ impl Action {
             | Self::UpdateConfiguration
             | Self::Redeliver
             | Self::ReplayIntegration
-            | Self::ValidateConnection => Family::SubscriptionChange,
+            | Self::ValidateConnection
+            | Self::CreateWebhook
+            | Self::DeleteWebhook
+            | Self::UpdateUrl
+            | Self::UpdateSecret
+            | Self::UpdateTags
+            | Self::UpdateStatements => Family::SubscriptionChange,
             Self::ViewAccessToken => Family::TokenView,
             Self::CreateAccessToken
             | Self::DeleteAccessToken
@@ -167,6 +205,16 @@ impl Action {
                 Self::UpdateName,
                 Self::UpdateOn,
                 Self::UpdateConfiguration,
+            ],
+            Self::ViewWebhook => &[
+                Self::CreateWebhook,
+                Self::DeleteWebhook,
+                Self::UpdateName,
+                Self::UpdateOn,
+                Self::UpdateUrl,
+                Self::UpdateSecret,
+                Self::UpdateTags,
+                Self::UpdateStatements,
             ],
             Self::ViewAccessToken => &[
                 Self::CreateAccessToken,

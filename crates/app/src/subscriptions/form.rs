@@ -16,21 +16,21 @@ const LEGACY: [(&str, &str); 2] = [("datadog", "apiKey"), ("slack", "url")];
 
 /// What of a subscription can be written. It holds secrets in clear, so it has no `Debug`.
 #[derive(Clone, PartialEq)]
-pub(super) struct Form {
-    pub(super) name: String,
-    pub(super) on: bool,
-    pub(super) tags: Vec<String>,
-    pub(super) statements: Value,
-    pub(super) config: Map<String, Value>,
+pub(crate) struct Form {
+    pub(crate) name: String,
+    pub(crate) on: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) statements: Value,
+    pub(crate) config: Map<String, Value>,
 }
 
 /// The name of the legacy member of this integration, that stands for the one in the config.
-pub(super) fn legacy_member(key: &str) -> Option<&'static str> {
+pub(crate) fn legacy_member(key: &str) -> Option<&'static str> {
     LEGACY.iter().find(|(integration, _)| *integration == key).map(|(_, member)| *member)
 }
 
 /// The members with the legacy one copied into a config that lacks it.
-pub(super) fn with_legacy_members(key: &str, members: &Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn with_legacy_members(key: &str, members: &Map<String, Value>) -> Map<String, Value> {
     let mut members = members.clone();
     if let Some(name) = legacy_member(key)
         && let Some(value) = members.get(name).filter(|value| value.is_string()).cloned()
@@ -43,13 +43,13 @@ pub(super) fn with_legacy_members(key: &str, members: &Map<String, Value>) -> Ma
 
 impl Form {
     /// Members of the document that a change may touch.
-    pub(super) const MEMBERS: [&'static str; 5] = ["name", "on", "tags", "config", "statements"];
+    pub(crate) const MEMBERS: [&'static str; 5] = ["name", "on", "tags", "config", "statements"];
 
     /// Reads and checks the members of a request, or of a patched document. Others are ignored.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every mistake.
-    pub(super) fn read(
+    pub(crate) fn read(
         members: &Map<String, Value>,
         integration: &Integration,
         settings: &Settings,
@@ -79,7 +79,7 @@ impl Form {
     }
 
     /// The document to which patches are applied.
-    pub(super) fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         json!({
             "name": self.name,
             "on": self.on,
@@ -90,7 +90,7 @@ impl Form {
     }
 
     /// The form in which the store keeps it.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         keys: &dyn Keys,
         account: AccountId,
@@ -109,7 +109,7 @@ impl Form {
     }
 
     /// Reads a stored subscription.
-    pub(super) fn open(stored: &store::Subscription, keys: &dyn Keys) -> Result<Self, Error> {
+    pub(crate) fn open(stored: &store::Subscription, keys: &dyn Keys) -> Result<Self, Error> {
         let context = SealContext { account: stored.account, subscription: stored.id, field: FIELD };
         let text = keys.open(context, &stored.edit.config)?;
         // The error of the parser may quote what it reads, which is secret here.
@@ -123,7 +123,7 @@ impl Form {
     }
 
     /// Only what can be told of a stored subscription without its key.
-    pub(super) fn without_config(stored: &store::Subscription) -> Self {
+    pub(crate) fn without_config(stored: &store::Subscription) -> Self {
         Self {
             name: stored.edit.name.clone(),
             on: stored.edit.on,
@@ -151,7 +151,7 @@ fn read_name(value: Option<&Value>, settings: &Settings, mistakes: &mut Vec<Fiel
     String::new()
 }
 
-fn read_tags(value: Option<&Value>, settings: &Settings, mistakes: &mut Vec<FieldError>) -> Vec<String> {
+pub(crate) fn read_tags(value: Option<&Value>, settings: &Settings, mistakes: &mut Vec<FieldError>) -> Vec<String> {
     let items = match value {
         None => return Vec::new(),
         Some(Value::Array(items)) if items.len() > settings.tags_max => {
@@ -178,7 +178,7 @@ fn read_tags(value: Option<&Value>, settings: &Settings, mistakes: &mut Vec<Fiel
     tags
 }
 
-fn check_statements(statements: &Value, settings: &Settings, mistakes: &mut Vec<FieldError>) {
+pub(crate) fn check_statements(statements: &Value, settings: &Settings, mistakes: &mut Vec<FieldError>) {
     match Policy::parse(statements) {
         Err(found) => mistakes.extend(found.into_iter().map(|mistake| mistake.within("statements"))),
         Ok(_) if statements.to_string().len() > settings.statements_max_bytes => {

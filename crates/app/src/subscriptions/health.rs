@@ -4,8 +4,12 @@ use std::{cmp::Reverse, time::Duration};
 
 use delivery::{ConditionKind, State, Status};
 use domain::SubscriptionId;
+use integrations::WEBHOOK_KEY;
 
-use crate::{Action, App, Caller, Error, access::subscription_resource};
+use crate::{
+    Action, App, Caller, Error,
+    access::{subscription_resource, webhook_resource},
+};
 
 /// How one subscription fares.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +56,10 @@ impl App {
     /// [`Error::Forbidden`] when it may see none at all; or what the store says.
     pub async fn integration_health(&self, caller: &Caller) -> Result<Vec<Health>, Error> {
         let mut stored = self.store.subscription_list_all(caller.account).await?;
-        stored.retain(|one| caller.may(Action::ViewDeliveries, &subscription_resource(&one.id.to_string())));
+        stored.retain(|one| match one.integration.as_str() {
+            WEBHOOK_KEY => caller.may(Action::ViewWebhook, &webhook_resource(&one.id.to_string())),
+            _ => caller.may(Action::ViewDeliveries, &subscription_resource(&one.id.to_string())),
+        });
         if stored.is_empty() {
             self.authorise_empty_list(caller, Action::ViewDeliveries)?;
         }

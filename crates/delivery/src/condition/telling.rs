@@ -1,6 +1,7 @@
 //! The entries by which the engine tells what happens to subscriptions.
 
 use domain::{EntryDraft, SubscriptionId, Timestamp};
+use integrations::WEBHOOK_KEY;
 use serde_json::{Map, Value, json};
 
 use super::{Condition, ConditionKind, Tell};
@@ -48,14 +49,17 @@ impl Subject {
     }
 
     fn members(&self, action: &str, title_verb: &str, now: Timestamp) -> Map<String, Value> {
-        let resource = format!("integration/{}", self.id);
-        let href = format!("/api/v2/integrations/{}/{}", self.integration, self.id);
+        let (kind, href) = match self.integration.as_str() {
+            WEBHOOK_KEY => ("webhook", format!("/api/v2/webhooks/{}", self.id)),
+            key => ("integration", format!("/api/v2/integrations/{key}/{}", self.id)),
+        };
+        let resource = format!("{kind}/{}", self.id);
         let link = json!({ "canonical": { "href": href, "type": "application/json" } });
         let members = [
             ("accesses", json!([{ "action": action, "resource": resource }])),
-            ("kind", "integration".into()),
+            ("kind", kind.into()),
             ("name", self.name.as_str().into()),
-            ("titleVerb", title_verb.into()),
+            ("titleVerb", title_verb.replace("integration", kind).into()),
             ("date", now.as_millis().into()),
             ("target", json!({ "_links": link, "name": self.name, "resources": [resource] })),
         ];
