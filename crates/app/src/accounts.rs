@@ -126,7 +126,7 @@ impl App {
             let after = Account { allow_destinations, ..before.clone() };
             let action = [Action::UpdateAccount];
             let record = record(&caller, &action, Some(&before), Some(&after), edit.comment.as_deref());
-            let updated = app.store_account(&after, record).await?;
+            let updated = app.store_account(&after, &record).await?;
             app.open_destinations(&updated);
             present(&updated)
         })
@@ -161,7 +161,7 @@ impl App {
             }
             let record = record(&caller, &[Action::SuspendAccount], Some(&before), Some(&after), None);
             let stored = match app.engine.account_freeze(id).await {
-                Ok(()) => app.store_account(&after, record).await,
+                Ok(()) => app.store_account(&after, &record).await,
                 Err(error) => Err(error.into()),
             };
             app.tokens.forget_account(id);
@@ -186,7 +186,7 @@ impl App {
             }
             let after = Account { suspension: None, ..before.clone() };
             let record = record(&caller, &[Action::ResumeAccount], Some(&before), Some(&after), None);
-            let stored = app.store_account(&after, record).await;
+            let stored = app.store_account(&after, &record).await;
             app.tokens.forget_account(id);
             app.take_up_account(id).await;
             present(&stored?)
@@ -239,7 +239,7 @@ impl App {
         }
     }
 
-    async fn store_account(&self, after: &Account, record: Record<'_>) -> Result<store::Account, Error> {
+    async fn store_account(&self, after: &Account, record: &Record<'_>) -> Result<store::Account, Error> {
         let record = record.draft(self.clock.now(), self.settings.entry_max_bytes);
         let suspension = after.suspension.clone().map(|(since, reason)| Suspension { since, reason });
         let edit = AccountEdit { allow_destinations: json!(after.allow_destinations).to_string(), suspension };

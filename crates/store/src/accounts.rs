@@ -82,7 +82,7 @@ impl Store {
             None => None,
         };
         let name = name.to_owned();
-        self.shared.writer.run(move |group| make(group, id, name, wrapped)).await
+        self.shared.writer.run(move |group| make(group, id, &name, wrapped)).await
     }
 
     async fn has_data_key(&self, account: AccountId) -> Result<bool, Error> {
@@ -154,12 +154,12 @@ impl Store {
 }
 
 /// Makes the account, and its data key if it has none.
-fn make(group: &Group<'_>, id: AccountId, name: String, wrapped: Option<Vec<u8>>) -> Result<Account, Error> {
+fn make(group: &Group<'_>, id: AccountId, name: &str, wrapped: Option<Vec<u8>>) -> Result<Account, Error> {
     let connection = group.connection;
     connection
         .prepare_cached("INSERT INTO account (id, name, created_at) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING")?
-        .execute((id.as_bytes(), &name, group.now().as_millis()))?;
-    let account = operate::by_name(connection, &name)?.ok_or(Error::NotFound)?;
+        .execute((id.as_bytes(), name, group.now().as_millis()))?;
+    let account = operate::by_name(connection, name)?.ok_or(Error::NotFound)?;
     // Another caller may have made the account meanwhile, under an id that our key is not bound to.
     if let Some(wrapped) = wrapped.filter(|_| account.id == id) {
         connection

@@ -48,7 +48,8 @@ async fn patched(app: &TestApp, path: &str, body: Value) -> Value {
     app.admin("PATCH", path, body).await.expect(200).body
 }
 
-fn replace(path: &str, value: Value) -> Value {
+fn replace(path: &str, value: impl Into<Value>) -> Value {
+    let value: Value = value.into();
     json!([{"op": "replace", "path": path, "value": value}])
 }
 

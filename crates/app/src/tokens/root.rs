@@ -37,7 +37,7 @@ impl App {
         match (present, found) {
             // Somebody may have taken rights from it, or given it an end.
             (Some(present), Some(found)) if found.token.id == present.id && !found.is_old => {
-                self.bootstrap_restore(present).await?;
+                self.bootstrap_restore(&present).await?;
             }
             (_, Some(found)) if !is_old_of(&found, &account) => {
                 let is_admin = Grant::from_text(&found.token.edit.grant) == Some(Grant::Admin);
@@ -117,17 +117,17 @@ impl App {
         let replaced =
             self.store.token_reset(present.account, (present.id, present.revision), new, None, record).await?;
         self.tokens.forget(present.id);
-        self.bootstrap_restore(replaced).await
+        self.bootstrap_restore(&replaced).await
     }
 
     /// What the setting promises: an admin token without an end.
-    async fn bootstrap_restore(&self, present: Token) -> Result<(), Error> {
-        let grant = super::grant_of(&present)?;
+    async fn bootstrap_restore(&self, present: &Token) -> Result<(), Error> {
+        let grant = super::grant_of(present)?;
         if grant == Grant::Admin && present.edit.expires_at.is_none() {
             return Ok(());
         }
         let (now, bytes_max) = (self.clock.now(), self.settings.entry_max_bytes);
-        let before = record::Version::of(&present, &grant);
+        let before = record::Version::of(present, &grant);
         let edit = TokenEdit { grant: Grant::Admin.to_text(), expires_at: None, ..present.edit.clone() };
         let changed = Token { edit: edit.clone(), ..present.clone() };
         let after = record::Version::of(&changed, &Grant::Admin);
