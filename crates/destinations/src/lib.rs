@@ -3,6 +3,8 @@
 //! Every connection is made by the guarded client that a request is given. Deliberately
 //! absent: retries, waits and what follows from an outcome; one engine does that for all.
 
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "s3")]
@@ -15,6 +17,8 @@ use delivery::destination::Destinations;
 /// All kinds of destinations that this build has.
 pub fn all() -> Destinations {
     let destinations = Destinations::default();
+    #[cfg(feature = "kafka")]
+    let destinations = destinations.with(integrations::Kind::Kafka, std::sync::Arc::new(kafka::Kafka));
     #[cfg(feature = "otlp")]
     let destinations = destinations.with(integrations::Kind::Otlp, std::sync::Arc::new(otlp::Otlp));
     #[cfg(feature = "s3")]

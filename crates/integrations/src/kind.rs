@@ -22,11 +22,13 @@ pub enum Kind {
     S3,
     /// Syslog messages over TLS or TCP.
     Syslog,
+    /// Records of a Kafka topic.
+    Kafka,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Http, Self::Otlp, Self::S3, Self::Syslog];
+    pub const ALL: [Self; 5] = [Self::Http, Self::Otlp, Self::S3, Self::Syslog, Self::Kafka];
 
     /// The name that manifests use.
     pub fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Otlp => "otlp",
             Self::S3 => "s3",
             Self::Syslog => "syslog",
+            Self::Kafka => "kafka",
         }
     }
 }

@@ -79,6 +79,7 @@ pub fn least_config(key: &str) -> Map<String, Value> {
             "skip-ca-verification": false,
         }),
         "s3" => json!({ "bucket": "audit", "accessKeyId": "AKIA0001", "secretAccessKey": "s3-secret-key-1" }),
+        "kafka" => json!({ "brokers": "one.corp.test:9092,two.corp.test:9092", "topic": "audit" }),
         "syslog" => json!({ "address": "logs.corp.test:6514" }),
         "otlp" => json!({ "url": "https://otel.corp.test:4318" }),
         other => further_config(other),
