@@ -17,9 +17,12 @@ async fn collector() -> String {
         let status = StatusCode::from_bytes(token.as_bytes()).expect("a status");
         (status, axum::Json(json!({"text": "Success", "code": 0})))
     };
+    serve(Router::new().route("/services/collector/event", post(collect))).await
+}
+
+async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let router = Router::new().route("/services/collector/event", post(collect));
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }
@@ -101,18 +104,26 @@ async fn what_lasts_is_shown_everywhere_until_it_ends() {
 }
 
 #[tokio::test]
-async fn entries_that_wait_for_a_minute_make_a_subscription_behind() {
+async fn what_waits_for_minutes_while_more_comes_makes_a_subscription_behind() {
     let app = TestApp::start().await;
-    let url = collector().await;
-    app.server.stop_deliveries().await;
+    let never = std::future::pending::<StatusCode>;
+    let url = serve(Router::new().route("/services/collector/event", post(never))).await;
     subscribe(&app, &url, "200", true).await;
-    let entry = json!({"action": "pay", "resource": "order/1"});
-    app.ingest("/ingest/entries", &[], entry.to_string()).await.expect(202);
-    for (seconds, state) in [(59, "flowing"), (60, "behind")] {
-        let so_far = items(&app).await[0]["oldestUnsettledSeconds"].as_u64().unwrap_or_default();
-        app.server.clock.advance(Duration::from_secs(seconds - so_far));
-        assert_eq!(items(&app).await[0]["state"], json!(state));
+    let ingest = async || {
+        let entry = json!({"action": "pay", "resource": "order/1"});
+        app.ingest("/ingest/entries", &[], entry.to_string()).await.expect(202);
+    };
+    ingest().await;
+    until("it waits", async || items(&app).await[0]["oldestUnsettledSeconds"] == 0).await;
+    let mut states = Vec::new();
+    for seconds in [0, 200, 99, 1] {
+        app.server.clock.advance(Duration::from_secs(seconds));
+        ingest().await;
+        app.server.look().await;
+        states.push(items(&app).await[0]["state"].clone());
     }
+    assert_eq!(states, ["flowing", "flowing", "flowing", "behind"]);
+    assert_eq!(items(&app).await[0]["conditions"][0]["kind"], "behind");
 }
 
 #[tokio::test]
