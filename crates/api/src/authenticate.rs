@@ -28,7 +28,7 @@ pub(crate) struct Account(pub(crate) AccountId);
 /// log finds the route and the account in the answer.
 pub(crate) async fn require_token(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let route = Route::of(&request);
-    let is_ingest = route.as_ref().is_some_and(|route| route.0.as_str().starts_with(INGEST));
+    let is_ingest = route.as_ref().is_some_and(|route| is_of_producers(route.0.as_str()));
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let mut response = match let_in(&shared, request.headers(), address, is_ingest).await {
         Ok((caller, told)) => {
@@ -75,8 +75,10 @@ async fn let_in(
     Ok((caller, told))
 }
 
-/// What the routes begin with that producers use.
-const INGEST: &str = "/ingest/";
+/// Whether the route is one that producers use.
+fn is_of_producers(route: &str) -> bool {
+    route.starts_with("/ingest/") || route == "/v1/logs"
+}
 
 async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Caller>, app::Error> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -13,11 +13,25 @@ use axum::{
 };
 use domain::{Clock, error_chain};
 
-use crate::{Route, authenticate::Account, cors, method_override, problem::Problem, rate::RESET};
+use crate::{
+    Route,
+    authenticate::Account,
+    cors, method_override,
+    problem::{PROTOBUF, Problem},
+    rate::RESET,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Producers and probes call these all the time.
-const FREQUENT: [&str; 4] = ["/ingest/entries", "/healthz", "/readyz", "/metrics"];
+const FREQUENT: [&str; 7] = [
+    "/ingest/entries",
+    "/ingest/cloudevents",
+    "/ingest/launchdarkly/{source}",
+    "/v1/logs",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+];
 const REQUEST_ID_CHARS_MAX: usize = 128;
 
 /// Runs outermost: what happens inside has an id, is logged, and every error has a JSON body.
@@ -67,8 +81,9 @@ fn problem_of(response: &mut Response) -> Option<Problem> {
     }
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    let has_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|found| found == "application/json");
-    (is_error && !has_json).then(|| Problem::of_status(status))
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let has_body = content_type.is_some_and(|found| found == "application/json" || found == PROTOBUF);
+    (is_error && !has_body).then(|| Problem::of_status(status))
 }
 
 /// The client's own id if it can stand in a log line, else a fresh one.

@@ -38,12 +38,14 @@ use routes::{
     account_create, account_get, account_list, account_resume, account_suspend, account_token_create, account_update,
 };
 use routes::{attempt_list, caller_identity, member_list, role_get};
+use routes::{cloud_events_ingest, launchdarkly_ingest, logs_ingest};
 use routes::{
     dead_letter_list, entries_ingest, health, integration_health, ledger_get, metrics, skip_to_now,
     subscription_create, subscription_delete, subscription_get,
 };
 use routes::{dead_letter_redeliver, replay_create, replay_get, replay_list, replay_stop};
 use routes::{entry_count, entry_export, entry_get, entry_list, entry_search};
+use routes::{ingest_source_create, ingest_source_delete, ingest_source_list};
 use routes::{subscription_list, subscription_test, subscription_update};
 use routes::{token_create, token_delete, token_get, token_list, token_reset, token_update};
 use routes::{webhook_create, webhook_delete, webhook_get, webhook_list, webhook_update};
@@ -145,6 +147,9 @@ fn guarded() -> Listed {
         .post("/api/v2/auditlog/counts", entry_count::handle)
         .get("/api/v2/auditlog/export", entry_export::handle)
         .get("/api/v2/auditlog/{id}", entry_get::handle)
+        .post("/api/v2/ingest-sources", ingest_source_create::handle)
+        .get("/api/v2/ingest-sources", ingest_source_list::handle)
+        .delete("/api/v2/ingest-sources/{id}", ingest_source_delete::handle)
         .post("/api/v2/accounts", account_create::handle)
         .get("/api/v2/accounts", account_list::handle)
         .get("/api/v2/accounts/{account}", account_get::handle)
@@ -154,11 +159,16 @@ fn guarded() -> Listed {
         .post("/api/v2/accounts/{account}/tokens", account_token_create::handle)
         .get("/metrics", metrics::handle)
         .post("/ingest/entries", entries_ingest::handle)
+        .post("/ingest/cloudevents", cloud_events_ingest::handle)
+        .post("/v1/logs", logs_ingest::handle)
 }
 
 /// What anybody may ask.
 fn open() -> Listed {
-    Listed::default().get("/healthz", health::alive).get("/readyz", health::ready)
+    Listed::default()
+        .get("/healthz", health::alive)
+        .get("/readyz", health::ready)
+        .post("/ingest/launchdarkly/{source}", launchdarkly_ingest::handle)
 }
 
 /// Routes, and the list of them, so that no test has to name them and can forget one.

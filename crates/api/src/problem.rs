@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{FieldError, Timestamp};
+use prost::Message;
 use serde_json::{Map, Value, json};
 
 use crate::rate::{RESET, Told};
@@ -33,6 +34,16 @@ struct Answer {
 
 /// What the disk needs to get room is not known; a minute keeps producers from hammering.
 const FULL_RETRY_SECONDS: u32 = 60;
+
+/// The content type of answers to requests in protobuf.
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";
+
+/// `google.rpc.Status`, the form of errors in protobuf; its code may be left out.
+#[derive(Clone, PartialEq, Message)]
+struct ProtobufStatus {
+    #[prost(string, tag = "2")]
+    message: String,
+}
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -95,6 +106,19 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
+    /// The answer to a request in protobuf. One whose cause the log should tell stays as it is.
+    pub(crate) fn into_protobuf(self) -> Response {
+        let body = ProtobufStatus { message: self.0.message.clone() }.encode_to_vec();
+        let has_cause = self.0.cause.is_some();
+        let mut response = self.into_response();
+        if !has_cause {
+            response.extensions_mut().remove::<Self>();
+            response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(PROTOBUF));
+            *response.body_mut() = Body::from(body);
+        }
+        response
+    }
+
     fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.members.insert(name.to_owned(), value.into());
         self
@@ -128,7 +152,7 @@ impl From<Error> for Problem {
         let message = error.to_string();
         match error {
             Error::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", message),
-            Error::Unauthorized => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message),
+            Error::Unauthorized | Error::Signature => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message),
             Error::Suspended(_) => Self::new(StatusCode::FORBIDDEN, "account_suspended", message),
             Error::Forbidden { .. } | Error::BeyondMaker(_) | Error::Loop => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", message)

@@ -92,7 +92,7 @@ impl<'a> Query<'a> {
 }
 
 /// Text in which some bytes are written as `%` and two hex digits; `None` when it is not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod export;
+pub(crate) mod ingest_source;
 pub(crate) mod job;
 pub(crate) mod token;
 pub(crate) mod webhook;

@@ -28,6 +28,9 @@ pub enum Error {
         /// What it may not do it to.
         resource: String,
     },
+    /// The signature of the body is missing or wrong.
+    #[error("X-LD-Signature is missing or is not the signature of this body with the secret of the source")]
+    Signature,
     /// It would let a token do more than the one that was used.
     #[error("{0}")]
     BeyondMaker(String),

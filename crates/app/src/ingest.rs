@@ -1,16 +1,23 @@
 //! Taking entries in.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use domain::{EntryDraft, FieldError, Sequence};
+use domain::{AccountId, EntryDraft, FieldError, Sequence};
 use store::{Append, AppendedItem, Idempotency};
 
 use crate::{App, Caller, Error, access::account_resource};
 
+mod cloud_event;
 mod counts;
+mod logs;
+mod mapped;
 mod split;
 
+pub use cloud_event::CloudEventsMode;
 pub(crate) use counts::Counts;
+pub use logs::{LogBatch, LogEncoding, LogsIngested};
 
 /// Bodies above this are read on a thread of their own, so that other requests go on.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
@@ -33,12 +40,14 @@ pub struct Batch {
 }
 
 /// How entries stand in a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One object, or an array of objects.
     Json,
     /// One object a line; blank lines are skipped.
     Lines,
+    /// CloudEvents, each of which becomes an entry.
+    CloudEvents(CloudEventsMode),
 }
 
 /// What became of a batch.
@@ -61,6 +70,7 @@ pub struct Ingested {
 struct Limits {
     entries: usize,
     entry_bytes: usize,
+    body_bytes: usize,
 }
 
 impl App {
@@ -79,27 +89,50 @@ impl App {
     /// [`Error::Conflict`], [`Error::Busy`], [`Error::Full`], [`Error::Loop`]. Nothing is stored then.
     pub async fn entries_ingest(&self, caller: &Caller, batch: Batch) -> Result<Ingested, Error> {
         let ingested = self.ingest(caller, batch).await;
-        self.ingest_counts.note(&ingested);
+        self.ingest_counts.note(ingested.as_ref());
         ingested
     }
 
     async fn ingest(&self, caller: &Caller, batch: Batch) -> Result<Ingested, Error> {
         self.entries_may_ingest(caller)?;
-        if batch.via.as_deref().is_some_and(|via| via.split(',').any(|id| id.trim() == self.settings.instance)) {
-            return Err(Error::Loop);
-        }
-        let body_max = self.settings.ingest_body_max_bytes;
-        if batch.body.len() > body_max {
-            return Err(Error::TooLarge(format!(
-                "the body is larger than {body_max} bytes; send fewer entries at once"
-            )));
-        }
-        let limits = Limits { entries: self.settings.batch_max_entries, entry_bytes: self.settings.entry_max_bytes };
+        self.ingest_of(caller.account, batch).await
+    }
+
+    /// The same for whom something else than a token has authorised.
+    pub(crate) async fn ingest_of(&self, account: AccountId, batch: Batch) -> Result<Ingested, Error> {
+        let limits = self.admit(batch.body.len(), batch.via.as_deref())?;
         let is_long = batch.body.len() > INLINE_BYTES_MAX;
         let read = move || read(&batch, &limits);
         let (drafts, idempotency) =
             if is_long { tokio::task::spawn_blocking(read).await.map_err(Error::internal)?? } else { read()? };
-        let appended = self.store.entry_append(Append { account: caller.account, drafts, idempotency }).await?;
+        self.append(account, drafts, idempotency).await
+    }
+
+    /// The limits for a body of so many bytes that came this way.
+    fn admit(&self, body_bytes: usize, via: Option<&str>) -> Result<Limits, Error> {
+        if via.is_some_and(|via| via.split(',').any(|id| id.trim() == self.settings.instance)) {
+            return Err(Error::Loop);
+        }
+        let body_max = self.settings.ingest_body_max_bytes;
+        if body_bytes > body_max {
+            return Err(Error::TooLarge(format!(
+                "the body is larger than {body_max} bytes; send fewer entries at once"
+            )));
+        }
+        Ok(Limits {
+            entries: self.settings.batch_max_entries,
+            entry_bytes: self.settings.entry_max_bytes,
+            body_bytes: body_max,
+        })
+    }
+
+    async fn append(
+        &self,
+        account: AccountId,
+        drafts: Vec<EntryDraft>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Ingested, Error> {
+        let appended = self.store.entry_append(Append { account, drafts, idempotency }).await?;
         let new = || appended.items.iter().filter(|item| !item.duplicate).map(|item| item.sequence);
         let accepted = new().count();
         Ok(Ingested {
@@ -115,14 +148,18 @@ impl App {
 
 fn read(batch: &Batch, limits: &Limits) -> Result<(Vec<EntryDraft>, Option<Idempotency>), Error> {
     let idempotency = batch.idempotency_key.as_deref().map(|key| idempotency(key, &batch.body)).transpose()?;
-    let (slices, is_list) = split::split(&batch.body, batch.format, limits.entries)?;
+    let (slices, is_list) = split::split(&batch.body, &batch.format, limits.entries)?;
     let mut drafts = Vec::with_capacity(slices.len());
     let mut mistakes = Mistakes::default();
     for (index, slice) in slices.iter().enumerate() {
-        if slice.len() > limits.entry_bytes {
+        let entry: Result<Cow<'_, [u8]>, Vec<FieldError>> = match &batch.format {
+            Format::Json | Format::Lines => Ok(Cow::Borrowed(*slice)),
+            Format::CloudEvents(mode) => cloud_event::entry(slice, mode).map(Cow::Owned),
+        };
+        if entry.as_ref().is_ok_and(|entry| entry.len() > limits.entry_bytes) {
             return Err(Error::TooLarge(format!("entry {index} is larger than {} bytes", limits.entry_bytes)));
         }
-        match EntryDraft::parse(slice) {
+        match entry.and_then(|entry| EntryDraft::parse(&entry)) {
             Ok(draft) => drafts.push(draft),
             Err(found) => mistakes.push(found, is_list.then_some(index)),
         }

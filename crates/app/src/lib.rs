@@ -9,6 +9,7 @@ mod audit_log;
 mod edit;
 mod error;
 mod ingest;
+mod ingest_sources;
 mod metrics;
 mod patch;
 mod readiness;
@@ -35,7 +36,8 @@ pub use delivery::{
     Condition, ConditionKind, Failure, Outcome, OutcomeKind, Reason, State, Status, TestRequest, TestResult,
 };
 pub use error::{Cause, Conflict, Error};
-pub use ingest::{Batch, Format, Ingested};
+pub use ingest::{Batch, CloudEventsMode, Format, Ingested, LogBatch, LogEncoding, LogsIngested};
+pub use ingest_sources::{IngestSourceView, SignedEntry};
 pub use integrations::{OnLate, WEBHOOK_KEY};
 pub use readiness::Readiness;
 pub use settings::Settings;

@@ -70,6 +70,10 @@ object_id!(
     TokenId
 );
 object_id!(
+    /// A program that sends entries under a secret of its own.
+    IngestSourceId
+);
+object_id!(
     /// A replay or a redelivery of one subscription.
     JobId
 );

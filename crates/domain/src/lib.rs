@@ -13,7 +13,7 @@ mod time;
 
 pub use entry::{Actor, Entry, EntryDraft, EntryFacts, Searched, Term, Topic, folded};
 pub use error::{FieldError, error_chain};
-pub use id::{AccountId, EntryId, InvalidId, JobId, Sequence, SubscriptionId, TokenId};
+pub use id::{AccountId, EntryId, IngestSourceId, InvalidId, JobId, Sequence, SubscriptionId, TokenId};
 pub use resource::{Access, LexedSegment, LexedSelector, ParseResourceError, Resource, Segment, lex};
 pub use seal::{DataKey, Keys, MasterKey, SealContext, SealError};
 pub use secret::Secret;

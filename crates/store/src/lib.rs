@@ -12,6 +12,7 @@ mod connection;
 mod dead_letters;
 mod entries;
 mod error;
+mod ingest_sources;
 mod jobs;
 mod keyring;
 mod ledger;
@@ -43,6 +44,7 @@ pub use conditions::{ConditionTelling, StoredCondition};
 pub use dead_letters::{DeadLetterPage, Letter, StoredDeadLetter};
 pub use entries::{Append, Appended, AppendedItem, Idempotency};
 pub use error::{AppendError, Error, OpenError};
+pub use ingest_sources::IngestSource;
 pub use jobs::{
     JOBS_RUNNING_MAX, Job, JobCounts, JobError, JobKind, JobPage, JobProgress, JobState, JobWrites, Letters, NewJob,
     Work,

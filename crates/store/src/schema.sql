@@ -83,6 +83,18 @@ CREATE TABLE token (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_list ON token (account, created_at, id);
 
+-- Programs that send entries and cannot send a token. `id` stands in the address that they send
+-- to; `secret`, sealed, signs what they send.
+CREATE TABLE ingest_source (
+    id         BLOB PRIMARY KEY,
+    account    INTEGER NOT NULL REFERENCES account (no),
+    kind       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    secret     BLOB NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ingest_source_list ON ingest_source (account, created_at, id);
+
 -- `start` is the sequence before the first one that the subscription judges; NULL until
 -- it is first switched on. `asked_start` is where it then starts, if that was asked for.
 -- `deleted_at` freezes the row: its ledger outlives it.

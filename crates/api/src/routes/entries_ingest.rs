@@ -18,8 +18,8 @@ use crate::{
     query::Query,
 };
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const VIA: &str = "auditcast-via";
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const VIA: &str = "auditcast-via";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 pub(crate) async fn handle(
@@ -29,17 +29,32 @@ pub(crate) async fn handle(
 ) -> Result<Response, Problem> {
     shared.app.entries_may_ingest(&caller)?;
     let format = format_of(request.headers())?;
+    ingest(&shared, &caller, request, format).await
+}
+
+/// What all ways in have in common whose bodies are stored whole or not at all.
+pub(super) async fn ingest(
+    shared: &Shared,
+    caller: &Caller,
+    request: Request,
+    format: Format,
+) -> Result<Response, Problem> {
     let with_ids = Query::of(request.uri()).flag("ids")?;
     let idempotency_key = text(request.headers(), IDEMPOTENCY_KEY)?;
     let via = text(request.headers(), VIA)?;
     let bytes_max = shared.app.settings().ingest_body_max_bytes;
-    let (body, _room) = body::read(request, bytes_max, Room::of(&shared)).await?;
-    let ingested = shared.app.entries_ingest(&caller, Batch { body, format, idempotency_key, via }).await?;
-    let mut response = (StatusCode::ACCEPTED, Json(representation(&ingested, with_ids))).into_response();
+    let (body, _room) = body::read(request, bytes_max, Room::of(shared)).await?;
+    let ingested = shared.app.entries_ingest(caller, Batch { body, format, idempotency_key, via }).await?;
+    Ok(answer(&ingested, with_ids))
+}
+
+/// The answer to what was taken in.
+pub(super) fn answer(ingested: &Ingested, with_ids: bool) -> Response {
+    let mut response = (StatusCode::ACCEPTED, Json(representation(ingested, with_ids))).into_response();
     if ingested.repeated {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok(response)
+    response
 }
 
 fn representation(ingested: &Ingested, with_ids: bool) -> Value {
@@ -66,7 +81,7 @@ fn format_of(headers: &HeaderMap) -> Result<Format, Problem> {
     }
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
     let read = |value: &HeaderValue| value.to_str().map(str::to_owned);
     headers.get(name).map(read).transpose().map_err(|_| Problem::invalid(format!("{name} must be ASCII text")))
 }

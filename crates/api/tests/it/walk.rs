@@ -31,6 +31,8 @@ impl Belongings {
         let token = id(&token.await.expect(201));
         let hook = json!({"url": "https://x.test/canary", "sign": true, "on": false});
         let webhook = id(&app.call(admin, "POST", "/api/v2/webhooks", hook).await.expect(200));
+        let source = json!({"kind": "launchdarkly", "name": "canary source"});
+        let source = id(&app.call(admin, "POST", "/api/v2/ingest-sources", source).await.expect(201));
         let entry = json!({"_id": format!("canary-{subscription}"), "action": "a", "resource": "canary/1"});
         app.call(admin, "POST", "/ingest/entries", entry).await.expect(202);
         let identity = app.call(admin, "GET", "/api/v2/caller-identity", Value::Null).await.expect(200).body;
@@ -41,11 +43,13 @@ impl Belongings {
             ("/replays/", "66f0c0ffee00000000000000".to_owned()),
             ("/api/v2/tokens/", token.clone()),
             ("/api/v2/webhooks/", webhook.clone()),
+            ("/api/v2/ingest-sources/", source.clone()),
             ("/api/v2/roles/", "ingest".to_owned()),
             ("/api/v2/auditlog/", format!("canary-{subscription}")),
             ("/api/v2/accounts/", own("accountId")),
         ];
-        let canaries = vec![subscription, webhook, token, own("accountId"), own("tokenId"), "canary".to_owned()];
+        let canaries =
+            vec![subscription, webhook, token, source, own("accountId"), own("tokenId"), "canary".to_owned()];
         Self { places, canaries }
     }
 

@@ -17,7 +17,7 @@ const REASONS: [&str; 9] =
     ["forbidden", "loop", "invalid", "too_large", "id_conflict", "rate_limited", "busy", "store_full", "failed"];
 
 impl Counts {
-    pub(crate) fn note(&self, ingested: &Result<Ingested, Error>) {
+    pub(crate) fn note(&self, ingested: Result<&Ingested, &Error>) {
         match ingested {
             Ok(ingested) if ingested.repeated => add(&self.duplicates, ingested.items.len()),
             Ok(ingested) => {
@@ -51,7 +51,11 @@ fn add(count: &AtomicU64, more: usize) {
 
 fn reason(error: &Error) -> &'static str {
     match error {
-        Error::Unauthorized | Error::Forbidden { .. } | Error::Suspended(_) | Error::BeyondMaker(_) => "forbidden",
+        Error::Unauthorized
+        | Error::Signature
+        | Error::Forbidden { .. }
+        | Error::Suspended(_)
+        | Error::BeyondMaker(_) => "forbidden",
         Error::Loop => "loop",
         Error::Invalid { .. } | Error::Unprocessable { .. } | Error::NotFound(_) => "invalid",
         Error::TooLarge(_) => "too_large",
