@@ -2,6 +2,7 @@
 
 use delivery::ledger::Sum;
 use domain::Sequence;
+use integrations::WEBHOOK_KEY;
 
 use super::{not_found, parse_id};
 use crate::{Action, App, Caller, Error, access::subscription_resource};
@@ -39,7 +40,7 @@ impl App {
         caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
         let limit = asked.limit.min(LedgerAsked::LIMIT_MAX);
         let kept = self.store.ledger_get(caller.account, parse_id(id)?, asked.after, limit).await.map_err(not_found)?;
-        if kept.integration != key {
+        if kept.integration != key || key == WEBHOOK_KEY {
             return Err(Error::NotFound("subscription"));
         }
         let sum = Sum::of(&kept).map_err(Error::internal)?;

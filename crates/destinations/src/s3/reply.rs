@@ -14,9 +14,11 @@ pub(super) fn read(integration: &Integration, answer: Answer, now: Timestamp) ->
     };
     let code = code(&body);
     let outcome = match (status, code.as_str()) {
+        // Anything may say 200; a store names what it has taken.
+        (200, _) if has_etag(&headers) => Outcome::Accepted,
         // There already: the key names the content, so it can only be this very object.
-        (200 | 412, _) => Outcome::Accepted,
-        (201..=299, _) => unexpected(status),
+        (412, "PreconditionFailed") => Outcome::Accepted,
+        (200..=299 | 412, _) => unexpected(status),
         (400, "RequestTimeout" | "IncompleteBody" | "BadDigest") | (409, _) => unavailable(status, &code),
         (400, "EntityTooLarge") | (413, _) => general(),
         // Nothing in an object's content can be at fault.
@@ -26,6 +28,10 @@ pub(super) fn read(integration: &Integration, answer: Answer, now: Timestamp) ->
         _ => general(),
     };
     Answered { status_code: Some(status), body, peer, ..Answered::whole(outcome) }
+}
+
+fn has_etag(headers: &[(String, String)]) -> bool {
+    headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("etag") && !value.trim().is_empty())
 }
 
 /// The error code in a body, as S3 gives it; empty if there is none.
@@ -43,7 +49,9 @@ fn told(status: u16, code: &str) -> String {
 }
 
 fn unexpected(status: u16) -> Outcome {
-    let text = format!("the store answered with {status}, and one that has taken an object says 200");
+    let text = format!(
+        "the answer is {status} without what a store says of an object that it has: 200 and an ETag, or 412 PreconditionFailed"
+    );
     Outcome::Unavailable(Reason::new("unexpected_reply", text))
 }
 
@@ -85,13 +93,25 @@ mod tests {
     use super::read;
 
     fn outcome(status: u16, code: &str) -> (&'static str, String) {
+        outcome_with(status, code, &[("ETag", "\"5d41\"")])
+    }
+
+    fn outcome_with(status: u16, code: &str, headers: &[(&str, &str)]) -> (&'static str, String) {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let integration: Arc<Integration> = Arc::clone(Catalogue::builtin().unwrap().get("s3").unwrap());
         let body =
             format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>m</Message></Error>").into_bytes();
-        let answer = Answer { status, headers: Vec::new(), body, truncated: false, peer: None, took: Duration::ZERO };
+        let answer = Answer { status, headers, body, truncated: false, peer: None, took: Duration::ZERO };
         let answered = read(&integration, answer, Timestamp::default());
         let text = answered.outcome.reason().map(|reason| reason.text.clone()).unwrap_or_default();
         (answered.outcome.kind().name(), text)
+    }
+
+    #[test]
+    fn an_answer_that_names_no_object_is_no_proof_of_one() {
+        assert_eq!(outcome_with(200, "", &[]).0, "unavailable");
+        assert_eq!(outcome_with(200, "", &[("ETag", " ")]).0, "unavailable");
+        assert_eq!(outcome(412, "").0, "unavailable");
     }
 
     #[test]
