@@ -80,6 +80,8 @@ pub(super) struct Scale {
     pub idle: u64,
     pub idle_make_s: f64,
     pub idle_watch: Duration,
+    /// How many entries there are when searches are timed.
+    pub searched: &'static [u64],
 }
 
 const QUICK: Scale = Scale {
@@ -99,6 +101,7 @@ const QUICK: Scale = Scale {
     idle: 5_000,
     idle_make_s: 3.0,
     idle_watch: Duration::from_secs(2),
+    searched: &[100_000],
 };
 
 const DEFAULT: Scale = Scale {
@@ -118,6 +121,7 @@ const DEFAULT: Scale = Scale {
     idle: 20_000,
     idle_make_s: 30.0,
     idle_watch: Duration::from_secs(15),
+    searched: &[100_000, 1_000_000],
 };
 
 const FULL: Scale = Scale {
@@ -137,6 +141,7 @@ const FULL: Scale = Scale {
     idle: 100_000,
     idle_make_s: 600.0,
     idle_watch: Duration::from_secs(60),
+    searched: &[100_000, 1_000_000, 10_000_000],
 };
 
 impl Scale {

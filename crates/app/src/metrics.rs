@@ -34,6 +34,13 @@ impl App {
         let mut text = Text::default();
         process::write(&mut text);
         self.write_ingest(&mut text);
+        let waiting = self.store.index_waiting().await?;
+        text.single(
+            "auditcast_unindexed_entries",
+            Kind::Gauge,
+            "Entries that wait for the index of searches.",
+            waiting,
+        );
         write_engine(&mut text, &engine);
         write_integrations(&mut text, &engine.integrations);
         attempts::write(&mut text, &engine.integrations);

@@ -88,6 +88,26 @@ impl Store {
         tokio::task::spawn_blocking(build).await.map_err(Error::internal)?
     }
 
+    /// How many sequences of all accounts are past what is indexed.
+    ///
+    /// # Errors
+    /// [`Error`] when a database fails.
+    pub async fn index_waiting(&self) -> Result<u64, Error> {
+        let indexed = self.read_index(|connection| Ok(builder::all_indexed(connection)?)).await?;
+        self.read(move |connection| {
+            let mut accounts = connection.prepare_cached("SELECT no, last_sequence FROM account")?;
+            let mut accounts = accounts.query([])?;
+            let mut waiting = 0;
+            while let Some(row) = accounts.next()? {
+                let last: i64 = row.get(1)?;
+                let indexed = indexed.get(&row.get(0)?).copied().unwrap_or_default();
+                waiting += last.cast_unsigned().saturating_sub(indexed);
+            }
+            Ok(waiting)
+        })
+        .await
+    }
+
     /// Begins a search.
     ///
     /// # Errors

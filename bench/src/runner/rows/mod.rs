@@ -6,6 +6,7 @@ mod ingest;
 mod isolation;
 mod kill;
 mod latency;
+mod search;
 mod steady;
 
 use super::{Bench, Row};
@@ -27,6 +28,7 @@ pub(super) const ROWS: &[(&str, Measure)] = &[
     ("drain, batched", drain::batched),
     ("slow sink", drain::slow_sink),
     ("isolation", isolation::measure),
+    ("search", search::measure),
     ("idle subscriptions", idle::measure),
     ("memory", idle::memory),
 ];

@@ -69,6 +69,7 @@ async fn the_figures_tell_what_came_and_what_became_of_it() {
     };
     until("one delivered and the other was suspended", settled).await;
     app.server.clock.advance(Duration::from_secs(9));
+    app.server.index(usize::MAX).await;
     let text = metrics(&app).await;
     for (sample, expected) in [
         (r#"auditcast_ingest_entries_total{result="accepted"}"#, 1.0),
@@ -76,6 +77,7 @@ async fn the_figures_tell_what_came_and_what_became_of_it() {
         (r#"auditcast_ingest_refused_total{reason="invalid"}"#, 1.0),
         (r#"auditcast_ingest_refused_total{reason="busy"}"#, 0.0),
         ("auditcast_store_queue_bytes", 0.0),
+        ("auditcast_unindexed_entries", 0.0),
         ("auditcast_permits", 8.0),
         ("auditcast_permits_in_use", 0.0),
         ("auditcast_request_duration_seconds_count", 2.0),

@@ -339,6 +339,12 @@ pub(super) fn indexed(index: &Connection, no: i64) -> Result<Sequence, rusqlite:
     Ok(Sequence(indexed.unwrap_or(0).cast_unsigned()))
 }
 
+/// The same for every account of which something is indexed, by its number.
+pub(super) fn all_indexed(index: &Connection) -> Result<HashMap<i64, u64>, rusqlite::Error> {
+    let mut accounts = index.prepare_cached("SELECT no, indexed FROM account")?;
+    accounts.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?.collect()
+}
+
 pub(super) fn term_of_topic(topic: i64) -> String {
     format!("t{topic}")
 }
