@@ -136,3 +136,22 @@ def test_a_certificate_that_is_none_keeps_the_server_from_starting(make_server, 
     server = make_server(**certificates.settings())
     code, _, errors = run("auditcast", "serve", folder=tmp_path, env=server.env())
     assert code != 0 and str(certificates.chain) in errors
+
+
+def test_the_retention_of_an_account_is_changed_beside_a_server_and_without_one(server):
+    def retention(*change):
+        code, output, errors = run("auditcast", "account", "retention", *change, folder=server.folder, env=server.env())
+        return code, output + errors
+
+    assert "400 days, the age of all accounts; no legal hold" in retention("default")[1]
+    assert "2555 days, its own age" in retention("default", "--days", "2555")[1]
+    assert server.stop() == 0
+    assert "a legal hold stands" in retention("default", "--days", "default", "--legal-hold", "on")[1]
+    server.start()
+    code, output = retention("default")
+    assert code == 0 and "400 days, the age of all accounts; a legal hold stands" in output
+    newest = server.call("GET", "/api/v2/auditlog?q=kind:account&limit=2").json()["items"]
+    assert [access["action"] for access in newest[0]["accesses"]] == ["updateRetention", "updateLegalHold"]
+    assert [access["action"] for access in newest[1]["accesses"]] == ["updateRetention"]
+    for wrong in (["default", "--days", "0"], ["default", "--legal-hold", "maybe"], ["no-such-account"]):
+        assert retention(*wrong)[0] not in (0, None)

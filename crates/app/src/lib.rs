@@ -14,6 +14,7 @@ mod metrics;
 mod patch;
 mod readiness;
 mod record;
+mod retention;
 mod settings;
 mod subscriptions;
 #[cfg(feature = "testing")]
@@ -40,8 +41,11 @@ pub use ingest::{Batch, CloudEventsMode, Format, Ingested, LogBatch, LogEncoding
 pub use ingest_sources::{IngestSourceView, SignedEntry};
 pub use integrations::{OnLate, WEBHOOK_KEY};
 pub use readiness::Readiness;
+pub use retention::RetentionChange;
 pub use settings::Settings;
-pub use store::{AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate, SkippedRange};
+pub use store::{
+    AccountRetention, AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate, SkippedRange,
+};
 pub use subscriptions::{
     Attempts, AttemptsAsked, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX, Ledger,
     LedgerAsked, NumberedAttempt, OutcomeAsked, Replayed, Subscription,

@@ -10,10 +10,11 @@ use std::{
     process::ExitCode,
 };
 
+use app::{AccountRetention, App, RetentionChange};
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PathBufValueParser};
 
 use crate::{
-    control::{TokenRequest, TokenRole},
+    control::{RetentionRequest, TokenRequest, TokenRole},
     logging, serve,
     settings::{self, Form, Group, KEYS, Key, LogLevel, ReadSettingsError, Settings},
 };
@@ -22,7 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   auditcast serve
   auditcast config check
-  auditcast token create --ingest --name shop";
+  auditcast token create --ingest --name shop
+  auditcast account retention default --days 2555";
 
 const SERVE_EXAMPLES: &str = "\
 Every setting can stand in auditcast.toml, in the environment (AUDITCAST_LISTEN) or here; the last wins.
@@ -59,6 +61,15 @@ Examples:
   auditcast ledger verify --account default
   auditcast ledger verify --subscription 66f0c0ffee00000000000001";
 
+const ACCOUNT_RETENTION_EXAMPLES: &str = "\
+Prints for how long the entries of an account are kept. With --days or --legal-hold it changes that first, which is
+recorded in the account's log. Works beside a running server and without one.
+
+Examples:
+  auditcast account retention default
+  auditcast account retention default --days 2555
+  auditcast account retention default --days default --legal-hold on";
+
 const INTEGRATIONS_LIST_EXAMPLES: &str = "\
 Prints key, name and form variables of each integration, the built-in ones and those of integrations_dir.
 
@@ -88,6 +99,10 @@ pub fn run() -> ExitCode {
         },
         Some(("token", token)) => match token.subcommand() {
             Some((_, given)) => with_settings(given, |settings| token_command(settings, &token_request(given))),
+            None => ExitCode::FAILURE,
+        },
+        Some(("account", account)) => match account.subcommand() {
+            Some((_, given)) => with_settings(given, |settings| retention_command(settings, &retention_request(given))),
             None => ExitCode::FAILURE,
         },
         _ => ExitCode::FAILURE,
@@ -155,6 +170,54 @@ fn token_request(given: &ArgMatches) -> TokenRequest {
         (false, false) => TokenRole::Admin,
     };
     TokenRequest { account: text("account"), name: text("name"), role }
+}
+
+fn retention_command(settings: &Settings, request: &RetentionRequest) -> ExitCode {
+    logging::start(settings.log_format, LogLevel::Error);
+    match serve::account_retention(settings, request) {
+        Ok(retention) => {
+            print(&describe(&request.account, retention, settings));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn retention_request(given: &ArgMatches) -> RetentionRequest {
+    let change = RetentionChange {
+        days: given.get_one::<Option<u32>>("days").copied(),
+        legal_hold: given.get_one::<bool>("legal_hold").copied(),
+    };
+    RetentionRequest { account: given.get_one::<String>("name").cloned().unwrap_or_default(), change }
+}
+
+fn describe(account: &str, retention: AccountRetention, settings: &Settings) -> String {
+    let age = match retention.days {
+        Some(days) => format!("{days} days, its own age"),
+        None => format!("{} days, the age of all accounts", settings.entry_retention.as_secs() / 86_400),
+    };
+    let hold = if retention.legal_hold { "a legal hold stands: nothing leaves the log" } else { "no legal hold" };
+    format!("{account}: entries are kept for {age}; {hold}\n")
+}
+
+/// A number of days, or `default` for none of its own.
+fn parse_days(text: &str) -> Result<Option<u32>, String> {
+    if text == "default" {
+        return Ok(None);
+    }
+    let days = text.parse().ok().filter(|days| (1..=App::RETENTION_DAYS_MAX).contains(days));
+    days.map(Some).ok_or_else(|| format!("must be 1 to {}, or default", App::RETENTION_DAYS_MAX))
+}
+
+fn parse_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be on or off".to_owned()),
+    }
 }
 
 fn list_command(settings: &Settings) -> ExitCode {
@@ -256,6 +319,7 @@ fn command() -> Command {
                 ),
             ),
         )
+        .subcommand(account_command())
         .subcommand(
             Command::new("integrations").about("Look at the integrations").subcommand_required(true).subcommand(
                 with_setting_flags(
@@ -267,6 +331,28 @@ fn command() -> Command {
 
 fn text_arg(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
+}
+
+fn account_command() -> Command {
+    let retention = Command::new("retention")
+        .about("Say how long the entries of an account are kept, or change it")
+        .after_help(ACCOUNT_RETENTION_EXAMPLES)
+        .arg(Arg::new("name").value_name("NAME").required(true).help("Name of the account"))
+        .arg(
+            Arg::new("days")
+                .long("days")
+                .value_name("N|default")
+                .value_parser(parse_days)
+                .help("Days for which its entries are kept; default: as long as those of all"),
+        )
+        .arg(
+            Arg::new("legal_hold")
+                .long("legal-hold")
+                .value_name("on|off")
+                .value_parser(parse_switch)
+                .help("Whether nothing leaves its log, whatever its age"),
+        );
+    Command::new("account").about("Manage accounts").subcommand_required(true).subcommand(with_setting_flags(retention))
 }
 
 fn with_setting_flags(command: Command) -> Command {
@@ -326,6 +412,15 @@ mod tests {
             let named = mistakes.iter().filter(|mistake| mistake.contains(setting) && mistake.contains(missing));
             assert_eq!(named.count(), 1, "{setting}: {mistakes:?}");
         }
+    }
+
+    #[test]
+    fn days_and_switches_are_read_and_nothing_else() {
+        use super::{parse_days, parse_switch};
+        assert_eq!([parse_days("default"), parse_days("30")], [Ok(None), Ok(Some(30))]);
+        assert!(["0", "36501", "-1", "x", ""].iter().all(|text| parse_days(text).is_err()));
+        assert_eq!([parse_switch("on"), parse_switch("off")], [Ok(true), Ok(false)]);
+        assert!(parse_switch("yes").is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::Context;
-use app::App;
+use app::{AccountRetention, App};
 use domain::{MasterKey, Secret};
 use store::Store;
 use tokio::{
@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    control::{self, TokenRequest},
+    control::{self, RetentionRequest, TokenRequest},
     lock::{DirectoryLock, LockError},
     master_key,
     settings::Settings,
@@ -86,19 +86,37 @@ pub fn check_files(settings: &Settings) -> Vec<anyhow::Error> {
 /// # Errors
 /// What keeps the token from being made.
 pub fn create_token(settings: &Settings, request: &TokenRequest) -> anyhow::Result<Secret> {
+    let make = async |app: Arc<App>| request.make(&app).await;
+    with_app(settings, make, || request.ask(&settings.data_dir))
+}
+
+/// Looks how long an account's entries are kept, or changes it, in the database or, when a server uses
+/// it, through that server.
+///
+/// # Errors
+/// What keeps it from being done.
+pub fn account_retention(settings: &Settings, request: &RetentionRequest) -> anyhow::Result<AccountRetention> {
+    let make = async |app: Arc<App>| request.make(&app).await;
+    with_app(settings, make, || request.ask(&settings.data_dir))
+}
+
+/// Does something with the use cases on the data directory, or asks the server that uses it.
+fn with_app<T>(
+    settings: &Settings,
+    make: impl AsyncFnOnce(Arc<App>) -> Result<T, app::Error>,
+    ask: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let prepared = match prepare(settings) {
         Ok(prepared) => prepared,
-        Err(error) if matches!(error.downcast_ref(), Some(LockError::Taken { .. })) => {
-            return request.ask(&settings.data_dir);
-        }
+        Err(error) if matches!(error.downcast_ref(), Some(LockError::Taken { .. })) => return ask(),
         Err(error) => return Err(error),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         let running = wire::wire(settings, prepared.master_key, String::new()).await?;
-        let token = request.make(&running.app).await?;
+        let made = make(Arc::clone(&running.app)).await?;
         running.store.close().await;
-        Ok(token)
+        Ok(made)
     })
 }
 

@@ -124,6 +124,8 @@ macro_rules! contract {
                     the_subscriptions_that_hold_the_log_up_are_told
                     progress_is_replaced_only_where_it_is_as_expected
                     the_journal_tells_in_its_own_transaction
+                    an_account_has_its_own_age
+                    nothing_leaves_under_a_legal_hold
                 }
                 subscriptions {
                     a_subscription_reads_back_as_it_was_stored

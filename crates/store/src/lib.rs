@@ -5,6 +5,7 @@
 //! Deliberately absent: what policies, configurations and progress details mean; they are kept as
 //! text. HTTP.
 
+mod account_retention;
 mod accounts;
 mod attempts;
 mod conditions;
@@ -38,6 +39,7 @@ use std::{
 use domain::{AccountId, Clock};
 use rusqlite::Connection;
 
+pub use account_retention::AccountRetention;
 pub use accounts::{Account, AccountEdit, AccountWork, NewAccount, Suspension};
 pub use attempts::{AttemptLimits, AttemptsRow, AttemptsWrite, DropStep};
 pub use conditions::{ConditionTelling, StoredCondition};
@@ -53,7 +55,7 @@ pub use keyring::Keyring;
 pub use ledger::{Ledger, LedgerTotals, Revision};
 pub use ledger_reader::{LedgerReader, LogPage};
 pub use progress::{Counts, DeadLetter, JournalWrite, LetterFate, Progress};
-pub use retention::{EntriesDropped, EntryDrop, HeldUp};
+pub use retention::{EntriesDropped, EntryDrop, HeldUp, OldLog};
 pub use search::{ActorFilter, Found, Search, SearchAsked, Spent, Terms, TopicFilter};
 pub use skipped::{EXPIRED, SkippedRange};
 pub use subscriptions::{NewSubscription, Subscription, SubscriptionCount, SubscriptionEdit};

@@ -7,7 +7,7 @@ use domain::{AccountId, EntryId, Sequence, SubscriptionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
-    Error, JournalWrite, Progress, Store,
+    Error, JournalWrite, Progress, Store, account_retention,
     entries::{SEQUENCE_BITS, SEQUENCE_MAX, id_key, place},
     progress,
     writer::Group,
@@ -38,6 +38,15 @@ pub struct EntriesDropped {
     pub has_more: bool,
 }
 
+/// An account whose log begins with something that is old enough to leave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldLog {
+    /// The account.
+    pub account: AccountId,
+    /// What was received before this may leave.
+    pub before: Timestamp,
+}
+
 /// A subscription whose first unsettled entry is still in the log and old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldUp {
@@ -50,15 +59,16 @@ pub struct HeldUp {
 }
 
 impl Store {
-    /// The accounts whose first entry was received before `before`.
+    /// The accounts whose first entry may leave the log at `now` for its age: their own, or `before`
+    /// where they have none. Those under a legal hold are not among them.
     ///
     /// # Errors
     /// [`Error`] when the database fails.
-    pub async fn account_list_older(&self, before: Timestamp) -> Result<Vec<AccountId>, Error> {
+    pub async fn account_list_older(&self, now: Timestamp, before: Timestamp) -> Result<Vec<OldLog>, Error> {
         let mut found = Vec::new();
         let mut after = Some(0);
         while let Some(from) = after {
-            let (page, next) = self.read(move |connection| Ok(older_page(connection, from, before)?)).await?;
+            let (page, next) = self.read(move |connection| Ok(older_page(connection, from, now, before)?)).await?;
             found.extend(page);
             after = next;
         }
@@ -76,13 +86,14 @@ impl Store {
     }
 
     /// Takes one step: drops entries from the beginning of the log, up to the first one that is
-    /// too young or that some subscription has not settled.
+    /// too young or that some subscription has not settled. What the account's own retention keeps
+    /// stays, whatever the step says.
     ///
     /// # Errors
     /// [`Error`] when the database fails.
     pub async fn entry_drop(&self, step: EntryDrop) -> Result<EntriesDropped, Error> {
         let no = self.account_no(step.account).await?;
-        let dropped = self.shared.writer.run(move |group| drop_step(group.connection, no, step)).await?;
+        let dropped = self.shared.writer.run(move |group| drop_step(group, no, step)).await?;
         if dropped.entries > 0 {
             self.shared.index.note_dropped(step.account);
         }
@@ -114,8 +125,9 @@ impl Store {
 fn older_page(
     connection: &Connection,
     after: i64,
+    now: Timestamp,
     before: Timestamp,
-) -> Result<(Vec<AccountId>, Option<i64>), rusqlite::Error> {
+) -> Result<(Vec<OldLog>, Option<i64>), rusqlite::Error> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT a.no, a.id, (SELECT e.received_at FROM entry e
                              WHERE e.place > a.no << {SEQUENCE_BITS} AND e.place < (a.no + 1) << {SEQUENCE_BITS}
@@ -125,11 +137,12 @@ fn older_page(
     let mut rows = statement.query((after, ACCOUNTS_PAGE))?;
     let (mut found, mut last, mut count) = (Vec::new(), after, 0);
     while let Some(row) = rows.next()? {
-        let received_at: Option<i64> = row.get(2)?;
-        if received_at.is_some_and(|at| at < before.as_millis()) {
-            found.push(AccountId::from_bytes(row.get(1)?));
-        }
         (last, count) = (row.get(0)?, count + 1);
+        let received_at: Option<i64> = row.get(2)?;
+        let Some(cut) = account_retention::read(connection, last)?.cut(now, before) else { continue };
+        if received_at.is_some_and(|at| at < cut.as_millis()) {
+            found.push(OldLog { account: AccountId::from_bytes(row.get(1)?), before: cut });
+        }
     }
     Ok((found, (count == ACCOUNTS_PAGE).then_some(last)))
 }
@@ -159,7 +172,13 @@ fn held_up(connection: &Connection, no: i64, before: Timestamp) -> Result<Vec<He
     Ok(found)
 }
 
-fn drop_step(connection: &Connection, no: i64, step: EntryDrop) -> Result<EntriesDropped, Error> {
+fn drop_step(group: &Group<'_>, no: i64, step: EntryDrop) -> Result<EntriesDropped, Error> {
+    let connection = group.connection;
+    // It may have been changed since the step was thought of.
+    let Some(cut) = account_retention::read(connection, no)?.cut(group.now(), step.before) else {
+        return Ok(EntriesDropped { entries: 0, has_more: false });
+    };
+    let before = cut.min(step.before);
     let end = first_unsettled(connection, no)?.map_or(i64::MAX, |first| place(no, first)).min(place(no, SEQUENCE_MAX));
     let mut old = connection.prepare_cached(
         "SELECT place, received_at, id, length(bytes) FROM entry WHERE place > ?1 AND place < ?2 ORDER BY place LIMIT ?3",
@@ -169,7 +188,7 @@ fn drop_step(connection: &Connection, no: i64, step: EntryDrop) -> Result<Entrie
     let mut forget = connection.prepare_cached("DELETE FROM entry_id WHERE key = ?1 AND place = ?2")?;
     let (mut dropped, mut bytes, mut last) = (0, 0, 0_i64);
     while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(1)? >= step.before.as_millis() || bytes >= step.bytes_max {
+        if row.get::<_, i64>(1)? >= before.as_millis() || bytes >= step.bytes_max {
             break;
         }
         last = row.get(0)?;

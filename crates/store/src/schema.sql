@@ -24,6 +24,13 @@ CREATE TABLE account (
     allow_destinations TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 
+-- How long entries are kept, of accounts for which that is not as for all. `days` NULL: as for all.
+CREATE TABLE account_retention (
+    account    INTEGER PRIMARY KEY REFERENCES account (no),
+    days       INTEGER,
+    legal_hold INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE data_key (
     account INTEGER NOT NULL REFERENCES account (no),
     id      INTEGER NOT NULL,

@@ -31,6 +31,10 @@ pub enum Action {
     ViewAuditLog,
     /// Take the account's entries away whole, on `acct`.
     ExportAuditLog,
+    /// Change how long the account's entries are kept, on `acct`.
+    UpdateRetention,
+    /// Let nothing of the account be deleted, or let it be again, on `acct`.
+    UpdateLegalHold,
     /// See a webhook and how its deliveries fare, on `webhook/<id>` like all that follow, and like
     /// the changes of name and switch.
     ViewWebhook,
@@ -136,6 +140,8 @@ impl Action {
             Self::ViewMetrics => "viewMetrics",
             Self::ViewAuditLog => "viewAuditLog",
             Self::ExportAuditLog => "exportAuditLog",
+            Self::UpdateRetention => "updateRetention",
+            Self::UpdateLegalHold => "updateLegalHold",
             Self::ViewWebhook => "viewWebhook",
             Self::CreateWebhook => "createWebhook",
             Self::DeleteWebhook => "deleteWebhook",
@@ -162,7 +168,7 @@ impl Action {
     pub(crate) fn family(self) -> Family {
         match self {
             Self::IngestEntries => Family::Ingest,
-            Self::ViewMetrics => Family::Server,
+            Self::ViewMetrics | Self::UpdateRetention | Self::UpdateLegalHold => Family::Server,
             Self::ViewAuditLog => Family::LogView,
             Self::ExportAuditLog => Family::LogExport,
             Self::ViewIntegration | Self::ViewDeliveries | Self::ViewWebhook => Family::SubscriptionView,

@@ -64,17 +64,18 @@ impl Inner {
         }
         // What is settled and not written down yet would keep its entries for another turn.
         self.journal.sync().await;
-        let before = earlier(self.time(), self.settings.retention);
-        let accounts = self.store.account_list_older(before).await?;
+        let now = self.time();
+        let logs = self.store.account_list_older(now, earlier(now, self.settings.retention)).await?;
         let mut held_up = Vec::new();
-        for account in &accounts {
-            self.give_up(*account, earlier(before, HELD_MAX)).await?;
-            let held = self.store.subscription_list_held_up(*account, before).await?;
-            held_up.extend(held.into_iter().map(|held| (*account, held)));
+        for log in &logs {
+            let age = now.since(log.before);
+            self.give_up(log.account, earlier(log.before, HELD_MAX), age).await?;
+            let held = self.store.subscription_list_held_up(log.account, log.before).await?;
+            held_up.extend(held.into_iter().map(|held| (log.account, held, age)));
         }
         self.tell_held_up(&held_up).await?;
-        for account in accounts {
-            self.drop_old(account, before).await?;
+        for log in logs {
+            self.drop_old(log.account, log.before).await?;
         }
         Ok(())
     }
@@ -98,8 +99,9 @@ impl Inner {
         Ok(())
     }
 
-    /// Lets every subscription give up what was received before `before`.
-    async fn give_up(self: &Arc<Self>, id: AccountId, before: Timestamp) -> Result<(), store::Error> {
+    /// Lets every subscription give up what was received before `before`; `age` is for how long the
+    /// account's entries are kept.
+    async fn give_up(self: &Arc<Self>, id: AccountId, before: Timestamp, age: Duration) -> Result<(), store::Error> {
         let held = self.store.subscription_list_held_up(id, before).await?;
         if held.is_empty() {
             return Ok(());
@@ -111,8 +113,8 @@ impl Inner {
         for held in held {
             let is_at_hand = account.lock().lanes.contains_key(&held.subscription);
             match is_at_hand {
-                true => self.give_up_at_hand(&account, held.subscription, end),
-                false => self.give_up_stored(&account, held.subscription, end).await?,
+                true => self.give_up_at_hand(&account, held.subscription, end, age),
+                false => self.give_up_stored(&account, held.subscription, end, age).await?,
             }
         }
         // The entries go only when all of this is written down.
@@ -120,11 +122,11 @@ impl Inner {
         Ok(())
     }
 
-    fn give_up_at_hand(self: &Arc<Self>, account: &Arc<Account>, id: SubscriptionId, end: Sequence) {
+    fn give_up_at_hand(self: &Arc<Self>, account: &Arc<Account>, id: SubscriptionId, end: Sequence, age: Duration) {
         let Some(lane) = account.lock().lanes.get(&id).map(Arc::clone) else { return };
         let told = account.give_up(&lane, end, self.time(), |spec, expired| {
             let (integration, name) = (spec.integration.key().to_owned(), spec.name.clone());
-            Subject { id, integration, name }.expired(expired, self.days_held(), self.time())
+            Subject { id, integration, name }.expired(expired, days_held(age), self.time())
         });
         let Some(expired) = told else { return };
         log_expired(id, expired.count);
@@ -133,7 +135,13 @@ impl Inner {
     }
 
     /// The same for a subscription that is off, or cannot be delivered as it is stored.
-    async fn give_up_stored(&self, account: &Account, id: SubscriptionId, end: Sequence) -> Result<(), store::Error> {
+    async fn give_up_stored(
+        &self,
+        account: &Account,
+        id: SubscriptionId,
+        end: Sequence,
+        age: Duration,
+    ) -> Result<(), store::Error> {
         let subscription = match self.store.subscription_get(account.id, id).await {
             Ok(subscription) => subscription,
             Err(store::Error::NotFound) => return Ok(()),
@@ -151,7 +159,7 @@ impl Inner {
             }
         };
         let Some(expired) = courier.expire_to(end, self.time()) else { return Ok(()) };
-        let told = subject_of(&subscription).expired(expired, self.days_held(), self.time());
+        let told = subject_of(&subscription).expired(expired, days_held(age), self.time());
         let write = JournalWrite {
             progress: vec![(id, courier.progress(false))],
             skipped: courier.take_skipped().into_iter().map(|range| (id, range)).collect(),
@@ -168,21 +176,21 @@ impl Inner {
     }
 
     /// Tells of subscriptions for which entries are kept beyond their age.
-    async fn tell_held_up(self: &Arc<Self>, held_up: &[(AccountId, HeldUp)]) -> Result<(), store::Error> {
+    async fn tell_held_up(self: &Arc<Self>, held_up: &[(AccountId, HeldUp, Duration)]) -> Result<(), store::Error> {
         let mut watched = self.conditions.watched.lock().await;
         self.load_told(&mut watched).await?;
         let mut tellings = Vec::new();
-        for (account, held) in held_up {
+        for (account, held, age) in held_up {
             let id = held.subscription;
             let (integration, name) = self.store.subscription_label(id).await?;
-            let condition = self.near_retention(held);
+            let condition = self.near_retention(held, *age);
             let subject = Subject { id, integration, name };
             let kind = ConditionKind::NearRetention;
             let telling = self.telling(&watched, *account, &subject, kind, Some(&condition), Sight::Holds).await?;
             tellings.extend(telling);
         }
         for (id, account) in watched.lasting(ConditionKind::NearRetention) {
-            if held_up.iter().any(|(_, held)| held.subscription == id) {
+            if held_up.iter().any(|(_, held, _)| held.subscription == id) {
                 continue;
             }
             let (integration, name) = self.store.subscription_label(id).await?;
@@ -196,9 +204,9 @@ impl Inner {
         self.tell(watched, tellings).await
     }
 
-    fn near_retention(&self, held: &HeldUp) -> Condition {
-        let age = spoken(self.settings.retention);
-        let gives_up_at = held.received_at.plus(self.settings.retention).plus(HELD_MAX);
+    fn near_retention(&self, held: &HeldUp, age: Duration) -> Condition {
+        let gives_up_at = held.received_at.plus(age).plus(HELD_MAX);
+        let age = spoken(age);
         let (entry, received_at) = (held.unsettled_from, held.received_at);
         let reason = format!(
             "the entry {entry} and what follows it have no fate yet; entries are kept for {age}, and this one was \
@@ -206,10 +214,10 @@ impl Inner {
         );
         Condition { kind: ConditionKind::NearRetention, since: self.time(), reason }
     }
+}
 
-    fn days_held(&self) -> u64 {
-        (self.settings.retention + HELD_MAX).as_secs() / 86_400
-    }
+fn days_held(age: Duration) -> u64 {
+    (age + HELD_MAX).as_secs() / 86_400
 }
 
 fn subject_of(subscription: &Subscription) -> Subject {

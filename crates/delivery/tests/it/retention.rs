@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use delivery::{ConditionKind, State, decide::Schedule};
-use domain::Sequence;
+use domain::{EntryDraft, Sequence};
+use store::AccountRetention;
 
 use crate::{
     server::{Answer, Server},
@@ -145,5 +146,29 @@ async fn entries_at_hand_are_given_up_too_and_stay_so_after_a_restart() {
     let counts = process.wait_until_caught_up(made.id).await.counts;
     assert_eq!((counts.delivered, counts.skipped, counts.dead), (2, 3, 0));
     assert_eq!(server.taken(), wanted);
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_may_keep_its_entries_for_another_time_or_all_of_them() {
+    let (data, server) = (data(), Server::start().await);
+    let process = Process::started(data.path()).await;
+    let paused = process.subscribe("single", "proj/web", &server.url("/hook")).await;
+    process.change(paused.id, false, "proj/web", &config_of(&server, "first-token")).await;
+    process.append_many(5).await;
+    process.clock.advance(Duration::from_secs(600));
+    let change = async |before, after| {
+        let record = EntryDraft::system(&serde_json::Map::new());
+        process.store.account_retention_update(process.account, before, after, record).await.unwrap();
+    };
+    let usual = AccountRetention::default();
+    let held = AccountRetention { days: Some(10), legal_hold: true };
+    change(usual, held).await;
+    process.clock.advance(DAY * 10 + HELD_MAX + DAY);
+    assert_eq!(beginning(&process).await, 1, "a legal hold stands");
+    let counts = process.store.progress_get(paused.id).await.unwrap().unwrap().counts;
+    assert_eq!(counts.skipped, 0, "and nothing is given up under it");
+    change(held, AccountRetention { legal_hold: false, ..held }).await;
+    assert!(beginning(&process).await > 5, "its own age is over");
     process.stop().await;
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use domain::{AccountId, Sequence, Timestamp};
 
 use super::bench::{Bench, START, draft, entry_id, nameless, places, record};
-use crate::{EntriesDropped, EntryDrop, Error, JournalWrite, Progress};
+use crate::{AccountRetention, EntriesDropped, EntryDrop, Error, JournalWrite, OldLog, Progress};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -86,8 +86,9 @@ pub(super) async fn one_account_loses_nothing_to_another(bench: Bench) {
     hourly(&bench, second, 3).await;
     bench.clock.set(START.plus(HOUR * 50));
     bench.append(third, vec![draft("1", "1")]).await.expect("is stored");
-    let older = bench.store.account_list_older(START.plus(HOUR)).await.expect("is read");
-    assert_eq!(older, [first, second]);
+    let hour = START.plus(HOUR);
+    let older = bench.store.account_list_older(START.plus(HOUR * 50), hour).await.expect("is read");
+    assert_eq!(older, [first, second].map(|account| OldLog { account, before: hour }));
     assert_eq!(drop_before(&bench, first, START.plus(HOUR * 90)).await, 2);
     assert_eq!(bench.texts(second).await, ["1", "2", "3"]);
     bench.store.entry_get(second, entry_id("1")).await.expect("is still found");
@@ -164,4 +165,52 @@ pub(super) async fn the_journal_tells_in_its_own_transaction(bench: Bench) {
     let refused = bench.store.journal_write(vec![write(2, vec![taken()])]).await;
     assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
     assert_eq!(bench.store.account_matched(account).await.expect("is read"), Sequence(1));
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+async fn change(
+    bench: &Bench,
+    account: AccountId,
+    before: AccountRetention,
+    after: AccountRetention,
+) -> Result<(), Error> {
+    bench.store.account_retention_update(account, before, after, record("changed")).await
+}
+
+pub(super) async fn an_account_has_its_own_age(mut bench: Bench) {
+    let [own, other] = [bench.account("a").await, bench.account("b").await];
+    for account in [own, other] {
+        bench.append(account, vec![draft("1", "1")]).await.expect("is stored");
+    }
+    let (usual, ten) = (AccountRetention::default(), AccountRetention { days: Some(10), legal_hold: false });
+    assert_eq!(bench.store.account_retention(own).await.expect("is read"), usual);
+    change(&bench, own, usual, ten).await.expect("is changed");
+    bench.restart(super::bench::options()).await;
+    assert_eq!(bench.store.account_retention(own).await.expect("is read"), ten);
+    assert_eq!(bench.texts(own).await.len(), 2, "the change is recorded");
+    let older = async |now, before| bench.store.account_list_older(now, before).await.expect("is read");
+    let later = START.plus(DAY * 11);
+    assert_eq!(older(later, START).await, [OldLog { account: own, before: START.plus(DAY) }]);
+    assert_eq!(older(START.plus(DAY * 9), START.plus(DAY)).await, [OldLog { account: other, before: START.plus(DAY) }]);
+    bench.clock.set(START.plus(DAY * 9));
+    assert_eq!(drop_before(&bench, own, START.plus(DAY)).await, 0, "its own age is more");
+    bench.clock.set(later);
+    assert_eq!(drop_before(&bench, own, START.plus(DAY)).await, 2);
+}
+
+pub(super) async fn nothing_leaves_under_a_legal_hold(bench: Bench) {
+    let account = bench.account("a").await;
+    hourly(&bench, account, 3).await;
+    let (usual, held) = (AccountRetention::default(), AccountRetention { days: Some(1), legal_hold: true });
+    change(&bench, account, usual, held).await.expect("is changed");
+    let late = START.plus(DAY * 100);
+    bench.clock.set(late);
+    assert_eq!(bench.store.account_list_older(late, late).await.expect("is read"), []);
+    assert_eq!(drop_before(&bench, account, late).await, 0);
+    let stale = change(&bench, account, usual, usual).await;
+    assert!(matches!(stale, Err(Error::Conflict)), "{stale:?}");
+    assert_eq!(bench.last(account).await, 4, "what conflicts is not recorded");
+    change(&bench, account, held, usual).await.expect("is changed");
+    assert_eq!(drop_before(&bench, account, late).await, 4);
 }

@@ -169,7 +169,7 @@ async fn a_failed_sync_ends_the_process_and_is_not_acknowledged() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_recovers() {
-    for when in ["118..119", "138..188", "149..150"] {
+    for when in ["126..127", "146..196", "157..158"] {
         let traced = Traced::run(Some(&format!("pwrite64:error=ENOSPC:when={when}")), None);
         let refused = String::from_utf8_lossy(&traced.output.stderr);
         assert!(refused.contains("refused: the disk is full, or nearly so"), "{when}: {refused}");

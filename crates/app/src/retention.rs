@@ -1,0 +1,108 @@
+//! How long the entries of an account are kept.
+
+use domain::EntryDraft;
+use serde_json::{Value, json};
+use store::{Account, AccountRetention};
+
+use crate::{Action, App, Caller, Conflict, Error, record::Record};
+
+/// A change of how long an account's entries are kept. What is left out stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetentionChange {
+    /// So many days, or as long as those of all.
+    pub days: Option<Option<u32>>,
+    /// Whether nothing of the account's log is deleted.
+    pub legal_hold: Option<bool>,
+}
+
+impl App {
+    /// The most days for which entries are kept.
+    pub const RETENTION_DAYS_MAX: u32 = 36_500;
+
+    /// How long the entries of the account of this name are kept. For whoever runs the server: no
+    /// token is asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or what the store says.
+    pub async fn account_retention(&self, name: &str) -> Result<AccountRetention, Error> {
+        let account = self.account_named(name).await?;
+        Ok(self.store.account_retention(account.id).await?)
+    }
+
+    /// Changes how long the entries of the account of this name are kept, and records it in the
+    /// account's log. For whoever runs the server; `caller` is the token with which it is asked for,
+    /// if there is one. A change that changes nothing is not recorded.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Invalid`] for a number of days out of range;
+    /// [`Error::Conflict`] when it was changed at the same time.
+    pub async fn account_retention_update(
+        &self,
+        name: &str,
+        change: RetentionChange,
+        caller: Option<&Caller>,
+    ) -> Result<AccountRetention, Error> {
+        let is_in_range = |days: u32| (1..=Self::RETENTION_DAYS_MAX).contains(&days);
+        if !change.days.flatten().is_none_or(is_in_range) {
+            return Err(Error::invalid(format!("entries are kept for 1 to {} days", Self::RETENTION_DAYS_MAX)));
+        }
+        let account = self.account_named(name).await?;
+        let before = self.store.account_retention(account.id).await?;
+        let after = AccountRetention {
+            days: change.days.unwrap_or(before.days),
+            legal_hold: change.legal_hold.unwrap_or(before.legal_hold),
+        };
+        if after == before {
+            return Ok(after);
+        }
+        let record = self.retention_record(&account, caller, before, after);
+        match self.store.account_retention_update(account.id, before, after, record).await {
+            Ok(()) => Ok(after),
+            Err(store::Error::Conflict) => Err(Conflict::Edit.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn retention_record(
+        &self,
+        account: &Account,
+        caller: Option<&Caller>,
+        before: AccountRetention,
+        after: AccountRetention,
+    ) -> EntryDraft {
+        let mut actions = Vec::new();
+        actions.extend((before.days != after.days).then_some(Action::UpdateRetention));
+        actions.extend((before.legal_hold != after.legal_hold).then_some(Action::UpdateLegalHold));
+        let title_verb = match (before.legal_hold, after.legal_hold) {
+            (false, true) => "put a legal hold on the log of the account",
+            (true, false) => "lifted the legal hold on the log of the account",
+            _ => "changed how long entries are kept of the account",
+        };
+        let record = Record {
+            caller,
+            actions: &actions,
+            resource: "acct".to_owned(),
+            kind: "account",
+            name: &account.name,
+            title_verb: title_verb.to_owned(),
+            href: "/api/v2/auditlog".to_owned(),
+            comment: None,
+            before: Some(version(before)),
+            after: Some(version(after)),
+        };
+        record.draft(self.clock.now(), self.settings.entry_max_bytes)
+    }
+
+    async fn account_named(&self, name: &str) -> Result<Account, Error> {
+        self.store.account_by_name(name).await?.ok_or(Error::NotFound("account"))
+    }
+}
+
+/// `retentionDays` is left out where the account has no age of its own.
+fn version(retention: AccountRetention) -> Value {
+    let mut version = json!({ "legalHold": retention.legal_hold });
+    if let Some(days) = retention.days {
+        version["retentionDays"] = days.into();
+    }
+    version
+}
