@@ -8,6 +8,7 @@ mod body;
 mod cors;
 mod finish;
 mod method_override;
+mod openapi;
 mod problem;
 mod query;
 mod rate;
@@ -37,7 +38,7 @@ pub use rate::{RATE_WINDOW, RateLimits};
 use routes::{
     account_create, account_get, account_list, account_resume, account_suspend, account_token_create, account_update,
 };
-use routes::{attempt_list, caller_identity, member_list, role_get};
+use routes::{attempt_list, caller_identity, member_list, openapi_get, role_get};
 use routes::{cloud_events_ingest, launchdarkly_ingest, logs_ingest};
 use routes::{
     dead_letter_list, entries_ingest, health, integration_health, ledger_get, metrics, skip_to_now,
@@ -168,6 +169,7 @@ fn open() -> Listed {
     Listed::default()
         .get("/healthz", health::alive)
         .get("/readyz", health::ready)
+        .get("/openapi.json", openapi_get::handle)
         .post("/ingest/launchdarkly/{source}", launchdarkly_ingest::handle)
 }
 

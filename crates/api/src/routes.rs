@@ -28,6 +28,7 @@ pub(crate) mod ledger_get;
 pub(crate) mod logs_ingest;
 pub(crate) mod member_list;
 pub(crate) mod metrics;
+pub(crate) mod openapi_get;
 pub(crate) mod replay_create;
 pub(crate) mod replay_get;
 pub(crate) mod replay_list;

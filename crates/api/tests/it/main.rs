@@ -6,6 +6,7 @@ mod audit_log;
 mod audit_log_export;
 mod audit_log_model;
 mod cloud_events;
+mod contract;
 mod dead_letters;
 mod deliveries;
 mod envelope;

@@ -16,6 +16,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::contract;
+
 /// The admin token of every test server.
 pub(crate) const ADMIN: &str = "api-admin-of-the-tests-0001";
 
@@ -99,7 +101,19 @@ impl TestApp {
         self.router.clone().oneshot(request).await.expect("an answer")
     }
 
+    /// Sends a request; the answer has to be one that `/openapi.json` knows.
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let (method, path) = (method_of(&request), request.uri().path().to_owned());
+        let reply = self.send_unjudged(request).await;
+        let contract = contract::of(async {
+            let request = Request::get("/openapi.json").body(Body::empty()).expect("a request");
+            self.send_unjudged(request).await.body
+        });
+        contract.await.check(&method, &path, reply.status.as_u16(), &reply.headers, &reply.body);
+        reply
+    }
+
+    async fn send_unjudged(&self, request: Request<Body>) -> Reply {
         let is_export = request.uri().path() == "/api/v2/auditlog/export";
         let is_json = !is_export && request.uri().path() != "/metrics";
         let (parts, body) = self.answer(request).await.into_parts();
@@ -153,6 +167,15 @@ impl TestApp {
         let entries = self.entries().await;
         serde_json::from_slice(&entries.last().expect("an entry").bytes).expect("is JSON")
     }
+}
+
+/// The method that is meant.
+fn method_of(request: &Request<Body>) -> Method {
+    let instead = request.headers().get("x-http-method-override").and_then(|name| name.to_str().ok());
+    let instead = [Method::PATCH, Method::PUT, Method::DELETE].into_iter().find(|method| {
+        request.method() == Method::POST && instead.is_some_and(|name| name.eq_ignore_ascii_case(method.as_str()))
+    });
+    instead.unwrap_or_else(|| request.method().clone())
 }
 
 /// A body that makes a subscription to Splunk, off.

@@ -1,0 +1,3 @@
+"""The fixtures of tests/support."""
+
+from support.fixtures import make_server  # noqa: F401
