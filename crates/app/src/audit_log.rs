@@ -18,7 +18,6 @@ use crate::{Action, App, Caller, Error, access::account_resource};
 
 pub use counts::{EntryCounts, EntryCountsAsked};
 pub use cursor::Cursor;
-pub(crate) use export::Exports;
 pub use export::{Export, ExportAsked};
 pub use filter::EntryFilter;
 use filter::Filter;
@@ -59,6 +58,9 @@ pub struct EntryList {
 }
 
 impl App {
+    /// Searches and counts of one account that are under way at a time; further ones wait.
+    pub const SEARCHES_MAX: usize = 2;
+
     /// One entry by its id.
     ///
     /// # Errors
@@ -84,12 +86,12 @@ impl App {
         self.entries_may_view(caller)?;
         let filter = Filter::read(&asked.filter)?;
         let limit = asked.limit.min(EntriesAsked::LIMIT_MAX);
+        let _turn = self.searches.take(caller.account).await;
+        let last = self.store.entry_last_sequence(caller.account).await?;
         let (up_to, below) = match asked.cursor {
-            Some(cursor) => (cursor.up_to, Some(cursor.below)),
-            None => {
-                let before = asked.before.map(|before| Found { date: before, sequence: Sequence(0) });
-                (self.store.entry_last_sequence(caller.account).await?, before)
-            }
+            // A cursor may be from anywhere.
+            Some(cursor) => (cursor.up_to.min(last), Some(cursor.below)),
+            None => (last, asked.before.map(|before| Found { date: before, sequence: Sequence(0) })),
         };
         let search_asked = SearchAsked {
             below,

@@ -20,6 +20,7 @@ mod subscriptions;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
+mod turns;
 mod webhooks;
 
 use std::sync::Arc;
@@ -44,8 +45,7 @@ pub use readiness::Readiness;
 pub use retention::RetentionChange;
 pub use settings::Settings;
 pub use store::{
-    AccountLimits, AccountRetention, AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate,
-    SkippedRange,
+    AccountRetention, AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate, SkippedRange,
 };
 pub use subscriptions::{
     Attempts, AttemptsAsked, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX, Ledger,
@@ -90,7 +90,9 @@ pub struct App {
     /// cannot keep requests waiting.
     dry_run: tokio::sync::Mutex<()>,
     ingest_counts: ingest::Counts,
-    exports: Arc<audit_log::Exports>,
+    /// A permit for each export that may be under way.
+    exports: Arc<tokio::sync::Semaphore>,
+    searches: turns::Turns,
 }
 
 impl App {
@@ -109,7 +111,8 @@ impl App {
             account_changes: tokio::sync::Mutex::default(),
             dry_run: tokio::sync::Mutex::default(),
             ingest_counts: ingest::Counts::default(),
-            exports: Arc::default(),
+            exports: Arc::new(tokio::sync::Semaphore::new(Self::EXPORTS_MAX)),
+            searches: turns::Turns::new(Self::SEARCHES_MAX),
         })
     }
 

@@ -11,7 +11,7 @@ mod secret;
 mod steady;
 mod time;
 
-pub use entry::{Actor, Entry, EntryDraft, EntryFacts, Searched, Term, Topic, folded};
+pub use entry::{Actor, Entry, EntryDraft, EntryFacts, Searched, Term, Told, Topic, folded};
 pub use error::{FieldError, error_chain};
 pub use id::{AccountId, EntryId, IngestSourceId, InvalidId, JobId, Sequence, SubscriptionId, TokenId};
 pub use resource::{Access, LexedSegment, LexedSelector, ParseResourceError, Resource, Segment, lex};

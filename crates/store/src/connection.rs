@@ -1,17 +1,17 @@
 //! Connections to the database: how they are opened, checked and pooled.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
 
 use crate::{Error, OpenError};
 
-/// The newest form of the database that this program knows. Each release that changes the schema
-/// has the next number; a form that no release has is told from others by [`check_shape`].
+/// The newest form of the database that this program knows.
 const FORM: i64 = 1;
 
 const MIGRATIONS: [&str; FORM as usize] = [include_str!("schema.sql")];
@@ -57,7 +57,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 /// Whether the database has the form that this program reads.
 pub(crate) fn check_form(connection: &Connection) -> Result<(), OpenError> {
     match connection.query_row("PRAGMA user_version", [], |row| row.get(0))? {
-        FORM => check_shape(connection),
+        FORM => Ok(()),
         found if found < FORM => Err(OpenError::Older { found, known: FORM }),
         found => Err(OpenError::Newer { found, known: FORM }),
     }
@@ -106,32 +106,7 @@ pub(crate) fn migrate(connection: &Connection) -> Result<(), OpenError> {
         let form = done + step + 1;
         connection.execute_batch(&format!("BEGIN IMMEDIATE; {migration} PRAGMA user_version = {form}; COMMIT;"))?;
     }
-    check_shape(connection)
-}
-
-/// Whether the tables and indexes are those that this program makes. A database of another build
-/// may have the same number and other columns; each of its statements could then fail, or do
-/// something else than is meant.
-fn check_shape(connection: &Connection) -> Result<(), OpenError> {
-    let own = Connection::open_in_memory()?;
-    MIGRATIONS.iter().try_for_each(|migration| own.execute_batch(migration))?;
-    let (own, found) = (shape(&own)?, shape(connection)?);
-    match own.keys().chain(found.keys()).find(|name| own.get(*name) != found.get(*name)) {
-        None => Ok(()),
-        Some(name) => Err(OpenError::Shape { name: name.clone() }),
-    }
-}
-
-/// How tables and indexes were made, by name, without comments and blanks.
-fn shape(connection: &Connection) -> Result<BTreeMap<String, String>, rusqlite::Error> {
-    let mut statement = connection.prepare(
-        "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
-    )?;
-    let plain = |sql: String| -> String {
-        let code = sql.lines().filter_map(|line| line.split("--").next());
-        code.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect()
-    };
-    statement.query_map([], |row| Ok((row.get(0)?, plain(row.get(1)?))))?.collect()
+    Ok(())
 }
 
 /// Free bytes for us on the file system of `directory`; all there are when it cannot be told.
@@ -141,6 +116,8 @@ pub(crate) fn free_bytes(directory: &Path) -> u64 {
 
 /// Connections that only read, each lent to one reader at a time.
 pub(crate) struct Readers {
+    /// As many as there are connections: who waits for one in `run` holds no thread meanwhile.
+    turns: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
     returned: Condvar,
 }
@@ -151,7 +128,22 @@ impl Readers {
         for _ in 0..count.max(1) {
             idle.push(open_reader(path)?);
         }
-        Ok(Self { idle: Mutex::new(idle), returned: Condvar::new() })
+        Ok(Self { turns: Arc::new(Semaphore::new(idle.len())), idle: Mutex::new(idle), returned: Condvar::new() })
+    }
+
+    /// Runs `work` in one read transaction, off the async workers.
+    pub(crate) async fn run<T, F>(self: &Arc<Self>, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
+        let readers = Arc::clone(self);
+        let run = move || {
+            let _turn = turn;
+            readers.with(work)
+        };
+        tokio::task::spawn_blocking(run).await.map_err(Error::internal)?
     }
 
     /// Runs `work` in one read transaction, on the calling thread.
@@ -192,7 +184,7 @@ impl Drop for Lent<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_durability, check_form, migrate, open_writer};
+    use super::{check_durability, migrate, open_writer};
     use crate::OpenError;
 
     #[test]
@@ -218,34 +210,5 @@ mod tests {
         migrate(&connection).expect("has nothing to do");
         connection.execute_batch("PRAGMA user_version = 99").expect("is set");
         assert!(matches!(migrate(&connection), Err(OpenError::Newer { found: 99, .. })));
-    }
-
-    #[test]
-    fn a_database_with_other_tables_under_the_same_number_is_left_alone() {
-        for (change, named) in [
-            ("ALTER TABLE token ADD COLUMN colour TEXT", "token"),
-            ("DROP TABLE condition", "condition"),
-            ("CREATE TABLE more (a INTEGER)", "more"),
-            ("DROP INDEX job_list", "job_list"),
-        ] {
-            let directory = tempfile::tempdir().expect("a directory");
-            let connection = open_writer(&directory.path().join("a.db")).expect("opens");
-            migrate(&connection).expect("migrates");
-            check_form(&connection).expect("is of this form");
-            connection.execute_batch(change).expect("is changed");
-            for refused in [migrate(&connection), check_form(&connection)] {
-                assert!(matches!(&refused, Err(OpenError::Shape { name }) if name == named), "{change}: {refused:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn comments_and_what_sqlite_makes_for_itself_are_no_other_form() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let connection = open_writer(&directory.path().join("a.db")).expect("opens");
-        let commented = super::MIGRATIONS[0].replace("TEXT PRIMARY KEY,", "TEXT   PRIMARY KEY, -- what it is");
-        assert_ne!(commented, super::MIGRATIONS[0]);
-        connection.execute_batch(&format!("{commented} PRAGMA user_version = 1; ANALYZE;")).expect("is made");
-        migrate(&connection).expect("has nothing to do");
     }
 }

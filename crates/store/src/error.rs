@@ -49,15 +49,6 @@ pub enum OpenError {
         /// The form that this program reads.
         known: i64,
     },
-    /// The database has the number of this form and is of another.
-    #[error(
-        "the database was written by another build of this program: it has another {name}; use that build, or begin \
-         with an empty data directory"
-    )]
-    Shape {
-        /// The first table or index that differs.
-        name: String,
-    },
     /// Any other failure of SQLite while opening.
     #[error("the database cannot be prepared")]
     Prepare(#[from] rusqlite::Error),
@@ -75,14 +66,6 @@ pub enum Error {
     /// A row with this unique value is there already, or it changed meanwhile.
     #[error("it is there already or has changed meanwhile")]
     Conflict,
-    /// The account has as many of these as it may have.
-    #[error("the account has {max} {what}, as many as it may")]
-    Limit {
-        /// What there are so many of.
-        what: &'static str,
-        /// How many.
-        max: usize,
-    },
     /// The disk is full, or nearly so.
     #[error("the disk is full")]
     Full,
@@ -97,6 +80,13 @@ pub enum Error {
 impl Error {
     pub(crate) fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
+    }
+
+    /// Whether the file of the database is damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        let Self::Internal(cause) = self else { return false };
+        let code = cause.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+        matches!(code, Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
     }
 }
 

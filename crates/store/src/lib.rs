@@ -5,7 +5,6 @@
 //! Deliberately absent: what policies, configurations and progress details mean; they are kept as
 //! text. HTTP.
 
-mod account_limits;
 mod account_retention;
 mod accounts;
 mod attempts;
@@ -40,7 +39,6 @@ use std::{
 use domain::{AccountId, Clock};
 use rusqlite::Connection;
 
-pub use account_limits::AccountLimits;
 pub use account_retention::AccountRetention;
 pub use accounts::{Account, AccountEdit, AccountWork, NewAccount, Suspension};
 pub use attempts::{AttemptLimits, AttemptsRow, AttemptsWrite, DropStep};
@@ -54,11 +52,11 @@ pub use jobs::{
     Work,
 };
 pub use keyring::Keyring;
-pub use ledger::{Ledger, LedgerPart, LedgerTotals, Revision};
+pub use ledger::{Ledger, LedgerTotals, Revision};
 pub use ledger_reader::{LedgerReader, LogPage};
 pub use progress::{Counts, DeadLetter, JournalWrite, LetterFate, Progress};
 pub use retention::{EntriesDropped, EntryDrop, HeldUp, OldLog};
-pub use search::{ActorFilter, Found, Search, SearchAsked, Spent, Terms, TopicFilter};
+pub use search::{ActorFilter, Counting, Found, Search, SearchAsked, Spent, Terms, TopicFilter};
 pub use skipped::{EXPIRED, SkippedRange};
 pub use subscriptions::{NewSubscription, Subscription, SubscriptionCount, SubscriptionEdit};
 pub use tokens::{NewToken, Token, TokenEdit, TokenFound, TokenKind, TokenValue};
@@ -85,8 +83,6 @@ pub struct StoreOptions {
     /// Whether entries get into the index for searches by themselves; without it only by
     /// [`Store::index_build`].
     pub indexes: bool,
-    /// How much one account may have.
-    pub account_limits: AccountLimits,
 }
 
 impl Default for StoreOptions {
@@ -98,7 +94,6 @@ impl Default for StoreOptions {
             wal_restart_bytes: 256 * 1024 * 1024,
             readers: 4,
             indexes: true,
-            account_limits: AccountLimits::default(),
         }
     }
 }
@@ -119,7 +114,7 @@ pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
     pub(crate) options: StoreOptions,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) readers: Readers,
+    pub(crate) readers: Arc<Readers>,
     pub(crate) writer: Writer,
     pub(crate) index: search::Index,
     pub(crate) accounts: accounts::Numbers,
@@ -139,9 +134,9 @@ impl Store {
         let connection = connection::open_writer(&path)?;
         connection::migrate(&connection)?;
         connection::check_durability(&connection)?;
-        let readers = Readers::open(&path, options.readers)?;
+        let readers = Arc::new(Readers::open(&path, options.readers)?);
         let news = Arc::<search::News>::default();
-        let index = search::Index::open(directory, &path, options.readers, options.indexes, Arc::clone(&news))?;
+        let index = search::Index::open(directory, &options, Arc::clone(&news))?;
         let writer = Writer::start(connection, &path, &options, Arc::clone(&clock), news)?;
         let shared = Shared {
             directory: directory.to_owned(),
@@ -198,8 +193,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
-        let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || shared.readers.with(work)).await.map_err(Error::internal)?
+        self.shared.readers.run(work).await
     }
 
     pub(crate) async fn account_no(&self, account: AccountId) -> Result<i64, Error> {

@@ -8,68 +8,123 @@
 mod builder;
 mod file;
 mod query;
+mod ranks;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod topics;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use domain::{AccountId, Entry, Sequence, Timestamp};
 use parking_lot::Mutex;
 
 pub use query::{ActorFilter, Found, Search, SearchAsked, Spent, Terms, TopicFilter};
+pub use spans::Counting;
 
 use crate::{
-    Error, OpenError, Store,
+    Error, OpenError, Store, StoreOptions,
     connection::{self, Readers},
     entries::{self, entry_at, place},
 };
-use builder::Builder;
+use builder::{Builder, Built};
 pub(crate) use thread::News;
 
 /// The index of one store.
 pub(crate) struct Index {
-    readers: Readers,
-    builder: Arc<Mutex<Builder>>,
+    inner: Arc<Inner>,
+}
+
+/// What the index and its thread share.
+struct Inner {
+    directory: PathBuf,
+    options: StoreOptions,
+    readers: Mutex<Arc<Readers>>,
+    builder: Mutex<Builder>,
     news: Arc<News>,
 }
 
 impl Index {
     /// Opens the index in `directory`, or makes it anew when it is damaged, of another form or of
-    /// another log; starts its thread if `runs`.
-    pub(crate) fn open(
-        directory: &Path,
-        log: &Path,
-        readers: usize,
-        runs: bool,
-        news: Arc<News>,
-    ) -> Result<Self, OpenError> {
-        let (connection, path) = file::open(directory, log)?;
-        let mut builder = Builder::new(connection, connection::open_reader(log)?)?;
+    /// another log; starts its thread if it is to be built by itself.
+    pub(crate) fn open(directory: &Path, options: &StoreOptions, news: Arc<News>) -> Result<Self, OpenError> {
+        let (path, log) = (directory.join(Store::INDEX_FILE), directory.join(Store::FILE));
+        let mut builder = Builder::new(file::open(&path, &log)?, connection::open_reader(&log)?);
         builder.note_all(&news)?;
-        let builder = Arc::new(Mutex::new(builder));
-        let readers = Readers::open(&path, readers)?;
-        if runs {
-            thread::start(&builder, Arc::clone(&news))?;
+        let inner = Arc::new(Inner {
+            directory: directory.to_owned(),
+            options: options.clone(),
+            readers: Mutex::new(Arc::new(Readers::open(&path, options.readers)?)),
+            builder: Mutex::new(builder),
+            news: Arc::clone(&news),
+        });
+        if options.indexes {
+            thread::start(&inner, news)?;
         }
-        Ok(Self { readers, builder, news })
+        Ok(Self { inner })
     }
 
     /// Old entries of the account have left the log.
     pub(crate) fn note_dropped(&self, account: AccountId) {
-        self.news.note_dropped(account);
+        self.inner.news.note_dropped(account);
     }
 
     /// Ends the thread; when this returns, it has finished what it was at.
     pub(crate) fn close(&self) {
-        self.news.close();
-        drop(self.builder.lock());
+        self.inner.news.close();
+        drop(self.inner.builder.lock());
     }
 }
 
 impl Drop for Index {
     fn drop(&mut self) {
-        self.news.close();
+        self.inner.news.close();
+    }
+}
+
+impl Inner {
+    /// Does about the work of `most` entries. A damaged index is made anew first.
+    fn build(&self, most: usize) -> Result<Built, Error> {
+        let mut builder = self.builder.lock();
+        if self.news.is_closed() {
+            return Ok(Built { entries: 0, has_more: false });
+        }
+        if connection::free_bytes(&self.directory) < self.options.disk_free_min_bytes {
+            return Err(Error::Full);
+        }
+        if self.news.take_damage() {
+            self.make_anew(&mut builder)?;
+        }
+        match builder.build(&self.news, most) {
+            Err(error) if error.is_damage() => {
+                self.make_anew(&mut builder)?;
+                builder.build(&self.news, most)
+            }
+            done => done,
+        }
+    }
+
+    fn make_anew(&self, builder: &mut Builder) -> Result<(), Error> {
+        tracing::error!("the index for searches is damaged; it is built anew");
+        let made = self.open_anew();
+        if made.is_err() {
+            self.news.note_damage();
+        }
+        let (readers, anew) = made.map_err(Error::internal)?;
+        *self.readers.lock() = Arc::new(readers);
+        *builder = anew;
+        Ok(())
+    }
+
+    fn open_anew(&self) -> Result<(Readers, Builder), OpenError> {
+        let (path, log) = (self.directory.join(Store::INDEX_FILE), self.directory.join(Store::FILE));
+        let mut builder = Builder::new(file::open_anew(&path)?, connection::open_reader(&log)?);
+        builder.note_all(&self.news)?;
+        Ok((Readers::open(&path, self.options.readers)?, builder))
     }
 }
 
@@ -81,11 +136,11 @@ impl Store {
     /// takes out what has left the log. Gives back how many entries came in.
     ///
     /// # Errors
-    /// [`Error`] when a database fails.
+    /// [`Error`] when a database fails or has too little room.
     pub async fn index_build(&self, entries_max: usize) -> Result<usize, Error> {
-        let shared = Arc::clone(&self.shared);
-        let build = move || shared.index.builder.lock().build(&shared.index.news, entries_max);
-        tokio::task::spawn_blocking(build).await.map_err(Error::internal)?
+        let index = Arc::clone(&self.shared.index.inner);
+        let built = tokio::task::spawn_blocking(move || index.build(entries_max)).await.map_err(Error::internal)??;
+        Ok(built.entries)
     }
 
     /// How many sequences of all accounts are past what is indexed.
@@ -150,21 +205,25 @@ impl Store {
         .await
     }
 
-    /// How many entries of the account happened in each of these spans of whole hours since 1970, the
-    /// end of a span not in it; and the sequence up to which entries were counted.
+    /// Begins to count the account's entries by when they happened, in parts of time that follow each
+    /// other, the end of each not in it.
+    ///
+    /// # Errors
+    /// [`Error`] when a database fails.
+    pub async fn count(&self, account: AccountId, parts: Vec<(Timestamp, Timestamp)>) -> Result<Counting, Error> {
+        let no = self.account_no(account).await?;
+        let beginning = self.read(move |connection| Ok(entries::beginning(connection, no)?)).await?;
+        self.read_index(move |connection| Counting::begin(connection, no, beginning, &parts)).await
+    }
+
+    /// Goes on with counting; one call holds its reader for a fraction of a second.
     ///
     /// # Errors
     /// [`Error`] when the index fails.
-    pub async fn search_hours(
-        &self,
-        account: AccountId,
-        spans: Vec<(Timestamp, Timestamp)>,
-    ) -> Result<(Sequence, Vec<u64>), Error> {
-        let no = self.account_no(account).await?;
+    pub async fn count_next(&self, mut counting: Counting) -> Result<Counting, Error> {
         self.read_index(move |connection| {
-            let count = |(from, to)| query::count_hours(connection, no, from, to);
-            let counts = spans.into_iter().map(count).collect::<Result<_, _>>()?;
-            Ok((builder::indexed(connection, no)?, counts))
+            counting.next(connection)?;
+            Ok(counting)
         })
         .await
     }
@@ -190,7 +249,11 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&rusqlite::Connection) -> Result<T, Error> + Send + 'static,
     {
-        let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || shared.index.readers.with(work)).await.map_err(Error::internal)?
+        let readers = Arc::clone(&self.shared.index.inner.readers.lock());
+        let result = readers.run(work).await;
+        if result.as_ref().is_err_and(Error::is_damage) {
+            self.shared.index.inner.news.note_damage();
+        }
+        result
     }
 }

@@ -270,10 +270,23 @@ async fn what_has_left_the_log_is_found_no_more() {
     for (indexed, left) in [(7, 8), (usize::MAX, 5)] {
         app.server.index(indexed).await;
         app.server.drop_entries(3).await;
+        assert_eq!(count().await, left, "before the index has taken it out");
         let body = app.admin("GET", "/api/v2/auditlog?limit=20&q=flag", Value::Null).await.expect(200).body;
         assert_eq!(ids(&body).len(), left);
         app.server.index(usize::MAX).await;
         assert_eq!(count().await, left);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_no_page_gave_finds_what_there_is() {
+    let app = unindexed().await;
+    ingest(&app, &[flag("a", 1), flag("b", 2)]).await;
+    app.server.index(1).await;
+    for cursor in ["1790000086400000.1.18446744073709551615", "1790000086400000.18446744073709551615.9"] {
+        let path = format!("/api/v2/auditlog?cursor={cursor}&q=flag");
+        let body = app.admin("GET", &path, Value::Null).await.expect(200).body;
+        assert_eq!(ids(&body), ["b", "a"], "{cursor}");
     }
 }
 

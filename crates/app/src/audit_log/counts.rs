@@ -11,8 +11,6 @@ use super::{
 };
 use crate::{App, Caller, Error};
 
-const HOUR_MILLIS: i64 = 3_600_000;
-
 /// Over what is counted.
 #[derive(Clone, Debug)]
 pub struct EntryCountsAsked {
@@ -29,6 +27,8 @@ pub struct EntryCountsAsked {
 impl EntryCountsAsked {
     /// The most parts.
     pub const BUCKETS_MAX: usize = 500;
+    /// Work of one count in looks at the index. Without a filter, whole minutes take none.
+    pub const LOOKS_MAX: u64 = 10_000_000;
 }
 
 /// How many entries there are.
@@ -54,8 +54,8 @@ impl App {
     /// Counts entries by the date of their event.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; [`Error::Invalid`] for a filter that cannot be read or a time that ends
-    /// before it begins; [`Error::Unavailable`] while too much of the log is not indexed.
+    /// [`Error::Forbidden`]; [`Error::Invalid`] for a filter that cannot be read, a time that ends
+    /// before it begins, or more to count than [`EntryCountsAsked::LOOKS_MAX`]; [`Error::Unavailable`] while too much of the log is not indexed.
     pub async fn entry_count(&self, caller: &Caller, asked: EntryCountsAsked) -> Result<EntryCounts, Error> {
         self.entries_may_view(caller)?;
         let filter = Filter::read(&asked.filter)?;
@@ -71,10 +71,11 @@ impl App {
         let interval = (length / buckets_wide + i64::from(length % buckets_wide != 0)).max(1);
         let parts = Parts { from, to, interval };
         let account = caller.account;
+        let _turn = self.searches.take(account).await;
         let (indexed, counts) = if filter.is_everything() {
-            self.count_all(account, parts, vec![0; buckets]).await?
+            self.count_all(account, parts, buckets).await?
         } else {
-            self.count_span(account, parts, (from, to), &filter, None, vec![0; buckets]).await?
+            self.count_fitting(account, parts, &filter, vec![0; buckets]).await?
         };
         let up_to = self.store.entry_last_sequence(account).await?;
         let mut tail = Counted { parts, counts };
@@ -82,67 +83,60 @@ impl App {
         Ok(EntryCounts { from: asked.after, interval_ms: interval, counts: tail.counts })
     }
 
-    /// Counts what is indexed: whole hours together, the rest one by one.
-    async fn count_all(
-        &self,
-        account: AccountId,
-        parts: Parts,
-        mut counts: Vec<u64>,
-    ) -> Result<(Sequence, Vec<u64>), Error> {
-        let whole = |(from, to): (i64, i64)| {
-            (
-                from.saturating_add(HOUR_MILLIS - 1).div_euclid(HOUR_MILLIS) * HOUR_MILLIS,
-                to.div_euclid(HOUR_MILLIS) * HOUR_MILLIS,
-            )
-        };
-        let spans: Vec<(i64, i64)> = (0..counts.len()).map(|part| parts.span(part)).collect();
-        let hours: Vec<(i64, i64)> = spans.iter().map(|span| whole(*span)).collect();
-        let asked = hours.iter().map(|(from, to)| (Timestamp::from_millis(*from), Timestamp::from_millis(*to)));
-        let (indexed, by_hours) = self.store.search_hours(account, asked.collect()).await?;
-        for (count, hours) in counts.iter_mut().zip(by_hours) {
-            *count += hours;
-        }
-        let everything = Filter::read(&EntryFilter::default())?;
-        for ((from, to), (first, last)) in spans.into_iter().zip(hours) {
-            let edges = if first < last { [(from, first), (last, to)] } else { [(from, to), (to, to)] };
-            for edge in edges.into_iter().filter(|(from, to)| from < to) {
-                (_, counts) = self.count_span(account, parts, edge, &everything, Some(indexed), counts).await?;
+    /// Counts all that is indexed.
+    async fn count_all(&self, account: AccountId, parts: Parts, buckets: usize) -> Result<(Sequence, Vec<u64>), Error> {
+        let mut counting = self.store.count(account, (0..buckets).map(|part| parts.span(part)).collect()).await?;
+        loop {
+            if let Some(counts) = counting.done() {
+                return Ok((counting.indexed(), counts.to_vec()));
             }
+            if counting.rows() > EntryCountsAsked::LOOKS_MAX {
+                return Err(too_many());
+            }
+            counting = self.store.count_next(counting).await?;
         }
-        Ok((indexed, counts))
     }
 
-    async fn count_span(
+    /// Counts what is indexed and fits.
+    async fn count_fitting(
         &self,
         account: AccountId,
         parts: Parts,
-        (from, to): (i64, i64),
         filter: &Filter,
-        up_to: Option<Sequence>,
         mut counts: Vec<u64>,
     ) -> Result<(Sequence, Vec<u64>), Error> {
         let asked = SearchAsked {
-            below: Some(Found { date: Timestamp::from_millis(to), sequence: Sequence(0) }),
-            after: Some(Timestamp::from_millis(from.saturating_sub(1))),
-            up_to,
+            below: Some(Found { date: Timestamp::from_millis(parts.to), sequence: Sequence(0) }),
+            after: Some(Timestamp::from_millis(parts.from.saturating_sub(1))),
+            up_to: None,
             topics: filter.topics(),
             actors: filter.actors.clone(),
         };
         let mut search = self.store.search(account, asked).await?;
         let origin = Timestamp::from_millis(parts.from);
         while search.spent() != Spent::All {
+            if u64::try_from(search.looks()).unwrap_or(u64::MAX) > EntryCountsAsked::LOOKS_MAX {
+                return Err(too_many());
+            }
             (search, counts) = self.store.search_count(search, origin, parts.interval, counts).await?;
         }
         Ok((search.indexed(), counts))
     }
 }
 
+fn too_many() -> Error {
+    Error::invalid(format!(
+        "there is too much to count: {} entries were looked at and more are left; ask for a shorter time (after, before)",
+        EntryCountsAsked::LOOKS_MAX
+    ))
+}
+
 impl Parts {
     /// From when to when a part goes, the end not included. The last ones may be empty.
-    fn span(self, part: usize) -> (i64, i64) {
+    fn span(self, part: usize) -> (Timestamp, Timestamp) {
         let part = i64::try_from(part).unwrap_or(i64::MAX);
         let from = self.from.saturating_add(self.interval.saturating_mul(part)).min(self.to);
-        (from, from.saturating_add(self.interval).min(self.to))
+        (Timestamp::from_millis(from), Timestamp::from_millis(from.saturating_add(self.interval).min(self.to)))
     }
 }
 

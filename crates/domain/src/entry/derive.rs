@@ -121,6 +121,11 @@ impl<'a> Derived<'a> {
         self.own_name().unwrap_or(if self.kind == "account" { "account" } else { self.id })
     }
 
+    /// Whether nothing but the entry's id could give it a name.
+    pub(super) fn is_named_by_id(&self) -> bool {
+        self.kind != "account" && self.own_name().is_none()
+    }
+
     /// `project` with every part that templates ask for.
     pub(super) fn project(&self) -> Value {
         let mut project = object_in(self.root, "project").cloned().unwrap_or_default();

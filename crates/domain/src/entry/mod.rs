@@ -27,7 +27,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
-pub use topic::{Actor, Searched, Term, Topic, folded};
+pub use topic::{Actor, Searched, Term, Told, Topic, folded};
 
 use crate::{Access, AccountId, EntryId, FieldError, Sequence, Timestamp};
 
@@ -99,6 +99,12 @@ impl Entry {
     /// What searches ask for. Read anew by each call; damaged bytes are about nothing.
     pub fn searched(&self) -> Searched {
         topic::searched(self)
+    }
+
+    /// What tells at little cost whether searches ask the same of another entry; `None` where only
+    /// [`Self::searched`] can tell.
+    pub fn told(&self) -> Option<Told<'_>> {
+        topic::told(self)
     }
 
     fn read_facts(&self) -> EntryFacts {

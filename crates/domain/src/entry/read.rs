@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::map::Entry;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::FieldError;
 
@@ -64,6 +64,14 @@ pub(super) fn for_matching(bytes: &[u8]) -> Object {
 /// Reads only the members that [`super::topic`] needs.
 pub(super) fn for_searching(bytes: &[u8]) -> Object {
     of_bytes(bytes, SEARCHED)
+}
+
+/// The texts of the same members, in the order in which they were sent; `None` for damaged bytes.
+pub(super) fn texts_for_searching(bytes: &[u8]) -> Option<Vec<(&'static str, &str)>> {
+    let mut reader = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
+    let texts = reader.deserialize_map(Texts(SEARCHED)).ok()?;
+    reader.end().ok()?;
+    Some(texts)
 }
 
 fn of_bytes(bytes: &[u8], names: &[&str]) -> Object {
@@ -217,5 +225,27 @@ impl<'de> Visitor<'de> for Selected<'_> {
             }
         }
         Ok(object)
+    }
+}
+
+/// Keeps the members of these names as they were sent.
+struct Texts(&'static [&'static str]);
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Vec<(&'static str, &'de str)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(name) = members.next_key::<Name<'_>>()? {
+            match self.0.iter().find(|wanted| **wanted == name.0) {
+                Some(name) => texts.push((*name, members.next_value::<&RawValue>()?.get())),
+                None => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(texts)
     }
 }

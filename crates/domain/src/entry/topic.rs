@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::derive::Derived;
-use super::read::{Object, for_searching, object_in, text, texts};
+use super::read::{Object, for_searching, object_in, text, texts, texts_for_searching};
 use super::{Entry, access, audit_kind, check};
 use crate::{Access, Resource, Timestamp};
 
@@ -22,8 +22,48 @@ pub struct Searched {
     pub date: Timestamp,
     /// What [`Topic::read`] reads. The same for all entries about the same.
     pub topic: String,
+    /// Whether other entries can be about the same: not where only the entry's id gives a name.
+    pub is_shared: bool,
     /// Who did it.
     pub actor: Actor,
+}
+
+/// The same before it is understood, which costs far less: two entries that say the same here have
+/// one [`Searched::topic`], if it is shared, and one [`Searched::actor`].
+#[derive(Clone, Debug)]
+pub struct Told<'a> {
+    /// As in [`Searched`].
+    pub date: Timestamp,
+    members: Vec<(&'static str, &'a str)>,
+}
+
+impl<'a> Told<'a> {
+    /// Names and texts on which the topic rests.
+    pub fn topic(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.members.iter().copied().filter(|(name, _)| !is_of_date(name) && !is_of_actor(name))
+    }
+
+    /// Names and texts on which the actor rests.
+    pub fn actor(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.members.iter().copied().filter(|(name, _)| is_of_actor(name))
+    }
+}
+
+fn is_of_actor(name: &str) -> bool {
+    matches!(name, "member" | "token")
+}
+
+fn is_of_date(name: &str) -> bool {
+    matches!(name, "date" | "timestamp")
+}
+
+/// `None` for bytes that are damaged.
+pub(super) fn told(entry: &Entry) -> Option<Told<'_>> {
+    let members = texts_for_searching(&entry.bytes)?;
+    let dates = members.iter().filter(|(name, _)| is_of_date(name));
+    let read = |(name, text): &(&str, &str)| Some(((*name).to_owned(), serde_json::from_str(text).ok()?));
+    let date = check::date(&dates.filter_map(read).collect()).unwrap_or(entry.received_at);
+    Some(Told { date, members })
 }
 
 /// Who made the change of an entry.
@@ -53,20 +93,24 @@ pub struct Topic {
 pub(super) fn searched(entry: &Entry) -> Searched {
     let root = for_searching(&entry.bytes);
     let id_of = |name| object_in(&root, name).and_then(|object| text(object, "_id")).map(str::to_owned);
+    let (topic, is_shared) = reduced(&root, entry.id.as_str());
     Searched {
         date: check::date(&root).unwrap_or(entry.received_at),
-        topic: reduced(&root, entry.id.as_str()),
+        topic,
+        is_shared,
         actor: Actor { member: id_of("member"), token: id_of("token") },
     }
 }
 
-/// The members that say what the entry is about, in one order, and the name that is derived.
-fn reduced(root: &Object, id: &str) -> String {
+/// The members that say what the entry is about, in one order, and the name that is derived; and
+/// whether that name says more than the entry's id.
+fn reduced(root: &Object, id: &str) -> (String, bool) {
     let accesses = access::accesses(root);
     let kind = kind_of(root, &accesses);
     let mut reduced = Object::new();
     let mut put = |name: &str, value: Value| reduced.insert(name.to_owned(), value);
-    put("name", Derived::new(root, id, &kind, &accesses, "", &|_, _| true).name().into());
+    let derived = Derived::new(root, id, &kind, &accesses, "", &|_, _| true);
+    put("name", derived.name().into());
     for name in ["kind", "key", "verbKind", "action", "resource"] {
         if let Some(given) = text(root, name) {
             put(name, given.into());
@@ -92,7 +136,7 @@ fn reduced(root: &Object, id: &str) -> String {
     if !targets.is_empty() {
         put("target", json!({ "resources": targets }));
     }
-    Value::Object(reduced).to_string()
+    (Value::Object(reduced).to_string(), !derived.is_named_by_id())
 }
 
 fn picked(value: &Value, names: &[&str]) -> Value {

@@ -3,10 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest;
-use domain::{AccountId, Actor, Searched, Sequence, Timestamp, Topic};
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use domain::{AccountId, Entry, Searched, Sequence, Timestamp};
+use rusqlite::{Connection, OptionalExtension};
 
-use super::{News, query::term_of_account};
+use super::{
+    News,
+    ranks::{self, date_of},
+    spans::Spans,
+    topics::{self, Hash},
+};
 use crate::{
     Error, accounts,
     entries::{self, SEQUENCE_MAX, entry_of_row, place},
@@ -18,12 +23,6 @@ const COMMIT_ENTRIES: usize = 2_000;
 const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 /// Topics and actors whose ids are remembered, each.
 const REMEMBERED_MAX: usize = 50_000;
-/// Entries of one date that share a rank at most, as long as there are others.
-const RANK_ENTRIES: usize = 64;
-/// The low bits of a rank.
-const RANK_BITS: u32 = 15;
-const RANKS_OF_DATE: i64 = 1 << RANK_BITS;
-const HOUR_MILLIS: i64 = 3_600_000;
 
 /// Writes the index.
 pub(crate) struct Builder {
@@ -32,23 +31,54 @@ pub(crate) struct Builder {
     known: Known,
 }
 
-/// Ids that were lately looked up.
+/// What a turn has brought about.
+pub(super) struct Built {
+    /// Entries that came into the index.
+    pub(super) entries: usize,
+    /// Whether there is more to do.
+    pub(super) has_more: bool,
+}
+
+/// Ids of what other entries have told.
 #[derive(Default)]
 struct Known {
-    topics: HashMap<[u8; 32], i64>,
-    actors: HashMap<(i64, Actor), i64>,
+    topics: HashMap<Hash, i64>,
+    actors: HashMap<Hash, Option<i64>>,
 }
 
 /// An entry of the log on its way into the index.
 struct Row {
     place: i64,
+    date: Timestamp,
+    about: About,
+}
+
+enum About {
+    /// What others told: the ids of topic and actor.
+    Known(i64, Option<i64>),
+    /// What none told lately, and the hashes of what it tells of topic and actor unless it is damaged.
+    New(Box<Entry>, Option<(Hash, Hash)>),
+}
+
+/// Entries of the log that follow each other.
+struct Page {
+    rows: Vec<Row>,
+    /// The id of the last one.
     id: String,
-    searched: Searched,
+    is_end: bool,
+}
+
+/// How much of an account is left to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Entries,
+    Dropped,
 }
 
 impl Builder {
-    pub(super) fn new(index: Connection, log: Connection) -> Result<Self, rusqlite::Error> {
-        Ok(Self { index, log, known: Known::default() })
+    pub(super) fn new(index: Connection, log: Connection) -> Self {
+        Self { index, log, known: Known::default() }
     }
 
     /// Notes every account that may have something for the index.
@@ -56,278 +86,219 @@ impl Builder {
         let mut accounts = self.log.prepare("SELECT id FROM account")?;
         let mut accounts = accounts.query([])?;
         while let Some(row) = accounts.next()? {
-            news.note_account(AccountId::from_bytes(row.get(0)?));
+            news.note_account(AccountId::from_bytes(row.get(0)?), true);
         }
         Ok(())
     }
 
-    /// Brings about `entries_max` entries in; gives back how many they were.
-    pub(super) fn build(&mut self, news: &News, entries_max: usize) -> Result<usize, Error> {
-        let mut built = 0;
-        while built < entries_max {
-            let Some((account, dropped)) = news.take() else { break };
-            match self.build_account(account, dropped, entries_max - built) {
-                Ok((entries, is_whole)) => {
-                    built += entries;
-                    if !is_whole {
-                        news.note_account(account);
-                        break;
+    /// Does about the work of `most` entries.
+    pub(super) fn build(&mut self, news: &News, most: usize) -> Result<Built, Error> {
+        let (mut done, mut entries) = (0, 0);
+        while done < most {
+            let Some((account, dropped)) = news.take() else { return Ok(Built { entries, has_more: false }) };
+            match self.build_account(account, dropped, most - done) {
+                Ok((gone, come, left)) => {
+                    done += gone + come;
+                    entries += come;
+                    // Behind all others, so that each account gets its turn.
+                    if left != Left::Nothing {
+                        news.note_account(account, left == Left::Dropped);
                     }
                 }
                 Err(error) => {
-                    news.note_account(account);
+                    news.note_account(account, dropped);
                     // What the failed commit had is not in the database.
                     self.known = Known::default();
                     return Err(error);
                 }
             }
         }
-        Ok(built)
+        Ok(Built { entries, has_more: true })
     }
 
-    fn build_account(&mut self, account: AccountId, dropped: bool, most: usize) -> Result<(usize, bool), Error> {
-        let no = accounts::number_of(&self.log, account)?;
+    /// How many entries went out and came in, and what is left.
+    fn build_account(&mut self, account: AccountId, dropped: bool, most: usize) -> Result<(usize, usize, Left), Error> {
+        let no = accounts::number_of(&self.log, account).map_err(of_log)?;
+        let mut gone = 0;
         if dropped {
-            let beginning = entries::beginning(&self.log, no)?;
-            while self.forget(no, beginning)? {}
-        }
-        let mut built = 0;
-        while built < most {
-            let wanted = COMMIT_ENTRIES.min(most - built);
-            let (rows, is_end) = self.read(account, no, wanted)?;
-            if !rows.is_empty() {
-                built += rows.len();
-                self.write(no, rows)?;
+            let beginning = entries::beginning(&self.log, no).map_err(of_log)?;
+            loop {
+                let step = self.forget(no, beginning)?;
+                gone += step;
+                if step < COMMIT_ENTRIES {
+                    break;
+                }
+                if gone >= most {
+                    return Ok((gone, 0, Left::Dropped));
+                }
             }
+        }
+        let mut come = 0;
+        while gone + come < most {
+            let wanted = COMMIT_ENTRIES.min(most - gone - come);
+            let page = self.read(account, no, wanted).map_err(of_log)?;
+            let is_end = page.is_end;
+            come += page.rows.len();
+            self.write(no, page)?;
             if is_end {
-                return Ok((built, true));
+                return Ok((gone, come, Left::Nothing));
             }
         }
-        Ok((built, false))
+        Ok((gone, come, Left::Entries))
     }
 
-    /// The next entries of the log, and whether they are the last ones.
-    fn read(&self, account: AccountId, no: i64, most: usize) -> Result<(Vec<Row>, bool), Error> {
+    /// The next entries of the log.
+    fn read(&self, account: AccountId, no: i64, most: usize) -> Result<Page, Error> {
         let after = indexed(&self.index, no)?;
         let mut statement = self.log.prepare_cached(
             "SELECT place, received_at, id, bytes FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3",
         )?;
         let limit = i64::try_from(most).unwrap_or(i64::MAX);
         let mut entries = statement.query((place(no, after), place(no, SEQUENCE_MAX), limit))?;
-        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let (mut page, mut bytes) = (Page { rows: Vec::new(), id: String::new(), is_end: false }, 0);
         while let Some(row) = entries.next()? {
             let entry = entry_of_row(account, row)?;
             bytes += entry.bytes.len();
-            rows.push(Row { place: row.get(0)?, id: entry.id.as_str().to_owned(), searched: entry.searched() });
+            page.id.clear();
+            page.id.push_str(entry.id.as_str());
+            page.rows.push(self.known.row(no, row.get(0)?, entry));
             if bytes >= COMMIT_BYTES {
-                return Ok((rows, false));
+                return Ok(page);
             }
         }
-        let is_end = rows.len() < most;
-        Ok((rows, is_end))
+        page.is_end = page.rows.len() < most;
+        Ok(page)
     }
 
-    fn write(&mut self, no: i64, mut rows: Vec<Row>) -> Result<(), Error> {
-        let Some(last) = rows.last() else { return Ok(()) };
-        let (indexed, id) = (sequence_of(last.place), last.id.clone());
-        rows.sort_by_key(|row| (row.searched.date, row.place));
+    fn write(&mut self, no: i64, Page { mut rows, id, .. }: Page) -> Result<(), Error> {
+        let Some(indexed) = rows.last().map(|last| sequence_of(last.place)) else { return Ok(()) };
+        rows.sort_by_key(|row| (row.date, row.place));
         let transaction = self.index.transaction()?;
-        let mut hours: HashMap<i64, i64> = HashMap::new();
-        for row in &rows {
-            *hours.entry(hour_of(row.searched.date)).or_default() += 1;
-        }
-        for same_date in rows.chunk_by(|one, other| one.searched.date == other.searched.date) {
-            for share in same_date.chunks(RANK_ENTRIES) {
-                write_rank(&transaction, &mut self.known, no, share)?;
+        let mut spans = Spans::default();
+        for same_date in rows.chunk_by(|one, other| one.date == other.date) {
+            let mut entries = Vec::with_capacity(same_date.len());
+            for row in same_date {
+                let (topic, actor) = match &row.about {
+                    About::Known(topic, actor) => (*topic, *actor),
+                    About::New(entry, told) => self.known.ids_of(&transaction, no, entry, *told)?,
+                };
+                entries.push(ranks::Indexed { place: row.place, topic, actor });
+                spans.count(row.date, 1);
             }
+            ranks::write(&transaction, same_date[0].date, &entries)?;
         }
-        for (hour, entries) in hours {
-            count_hour(&transaction, no, hour, entries)?;
-        }
+        spans.write(&transaction, no)?;
         transaction
             .prepare_cached("INSERT OR REPLACE INTO account (no, indexed, id) VALUES (?1, ?2, ?3)")?
             .execute((no, indexed.0.cast_signed(), id))?;
         Ok(transaction.commit()?)
     }
 
-    /// Takes out some of what stands before the beginning of the log; whether there may be more.
-    fn forget(&mut self, no: i64, beginning: Sequence) -> Result<bool, Error> {
+    /// Takes out some of what stands before the beginning of the log; how many entries.
+    fn forget(&mut self, no: i64, beginning: Sequence) -> Result<usize, Error> {
         let transaction = self.index.transaction()?;
         let most = i64::try_from(COMMIT_ENTRIES).unwrap_or(i64::MAX);
-        let gone: Vec<(i64, i64, i64)> = transaction
+        let gone: Vec<(i64, i64, i64, Option<i64>)> = transaction
             .prepare_cached(
-                "SELECT rank, place, topic FROM entry INDEXED BY entry_place
+                "SELECT rank, place, topic, actor FROM entry INDEXED BY entry_place
                  WHERE place > ?1 AND place < ?2 ORDER BY place LIMIT ?3",
             )?
             .query_map((place(no, Sequence(0)), place(no, beginning), most), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })?
             .collect::<Result<_, _>>()?;
-        let mut hours: HashMap<i64, i64> = HashMap::new();
-        let (mut ranks, mut topics) = (HashSet::new(), HashSet::new());
-        for (rank, place, topic) in &gone {
+        let mut spans = Spans::default();
+        let (mut ranks, mut topics, mut actors) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for (rank, place, topic, actor) in &gone {
             transaction.prepare_cached("DELETE FROM entry WHERE rank = ?1 AND place = ?2")?.execute((rank, place))?;
-            *hours.entry(hour_of(date_of(*rank))).or_default() -= 1;
+            spans.count(date_of(*rank), -1);
             ranks.insert(*rank);
             topics.insert(*topic);
+            actors.extend(*actor);
         }
         for rank in ranks {
-            forget_rank(&transaction, rank)?;
+            ranks::rewrite_terms(&transaction, rank)?;
         }
         for topic in topics {
-            forget_topic(&transaction, topic)?;
+            topics::forget(&transaction, topic)?;
         }
-        for (hour, entries) in hours {
-            count_hour(&transaction, no, hour, entries)?;
+        for actor in actors {
+            topics::forget_actor(&transaction, actor)?;
         }
+        spans.write(&transaction, no)?;
         transaction.commit()?;
-        // The id of a topic that is gone may be given to another one.
-        self.known = Known::default();
-        Ok(gone.len() == COMMIT_ENTRIES)
-    }
-}
-
-/// Writes entries of one date under one rank.
-fn write_rank(index: &Transaction<'_>, known: &mut Known, no: i64, rows: &[Row]) -> Result<(), Error> {
-    let Some(first) = rows.first() else { return Ok(()) };
-    let (rank, is_taken) = free_rank(index, first.searched.date)?;
-    let mut insert = index.prepare_cached("INSERT INTO entry (rank, place, topic, actor) VALUES (?1, ?2, ?3, ?4)")?;
-    for row in rows {
-        let topic = topic_of(index, known, no, &row.searched.topic)?;
-        let actor = actor_of(index, known, no, &row.searched.actor)?;
-        insert.execute((rank, row.place, topic, actor))?;
-    }
-    if is_taken {
-        forget_terms(index, rank)?;
-    }
-    write_terms(index, rank)
-}
-
-/// The next rank of a date. When none is free, the last one is shared.
-fn free_rank(index: &Connection, date: Timestamp) -> Result<(i64, bool), rusqlite::Error> {
-    let first = first_rank(date);
-    let last: Option<i64> = index
-        .prepare_cached("SELECT rank FROM entry WHERE rank >= ?1 AND rank <= ?2 ORDER BY rank DESC LIMIT 1")?
-        .query_row((first, last_rank(date)), |row| row.get(0))
-        .optional()?;
-    Ok(match last {
-        None => (first, false),
-        Some(last) if last < last_rank(date) => (last + 1, false),
-        Some(last) => (last, true),
-    })
-}
-
-fn write_terms(index: &Connection, rank: i64) -> Result<(), Error> {
-    let mut terms = HashSet::new();
-    let mut entries = index.prepare_cached("SELECT place, topic, actor FROM entry WHERE rank = ?1")?;
-    let mut entries = entries.query([rank])?;
-    while let Some(row) = entries.next()? {
-        terms.insert(term_of_account(row.get::<_, i64>(0)? >> crate::entries::SEQUENCE_BITS));
-        terms.insert(term_of_topic(row.get(1)?));
-        terms.extend(row.get::<_, Option<i64>>(2)?.map(term_of_actor));
-    }
-    let terms: Vec<String> = terms.into_iter().collect();
-    index.prepare_cached("INSERT INTO entry_term (rowid, terms) VALUES (?1, ?2)")?.execute((rank, terms.join(" ")))?;
-    Ok(())
-}
-
-fn forget_terms(index: &Connection, rank: i64) -> Result<(), rusqlite::Error> {
-    index.prepare_cached("DELETE FROM entry_term WHERE rowid = ?1")?.execute([rank])?;
-    Ok(())
-}
-
-/// Forgets the terms of a rank that no entry has any more, and those that its other entries lack.
-fn forget_rank(index: &Connection, rank: i64) -> Result<(), Error> {
-    forget_terms(index, rank)?;
-    let is_used: bool = index
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE rank = ?1)")?
-        .query_row([rank], |row| row.get(0))?;
-    if is_used { write_terms(index, rank) } else { Ok(()) }
-}
-
-/// Forgets a topic that no entry has any more.
-fn forget_topic(index: &Connection, topic: i64) -> Result<(), rusqlite::Error> {
-    let is_used: bool = index
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry_term WHERE entry_term MATCH ?1)")?
-        .query_row([term_of_topic(topic)], |row| row.get(0))?;
-    if !is_used {
-        index.prepare_cached("DELETE FROM topic WHERE id = ?1")?.execute([topic])?;
-        index.prepare_cached("DELETE FROM topic_term WHERE rowid = ?1")?.execute([topic])?;
-    }
-    Ok(())
-}
-
-fn topic_of(index: &Connection, known: &mut Known, no: i64, reduced: &str) -> Result<i64, Error> {
-    let hash = digest::digest(&digest::SHA256, &[&no.to_be_bytes(), reduced.as_bytes()].concat());
-    let hash: [u8; 32] = *hash.as_ref().first_chunk().expect("a SHA-256 hash has 32 bytes");
-    if let Some(id) = known.topics.get(&hash) {
-        return Ok(*id);
-    }
-    let short = i64::from_be_bytes(*hash.first_chunk().expect("32 bytes begin with eight"));
-    let stored: Option<i64> = index
-        .prepare_cached("SELECT id FROM topic WHERE hash = ?1 AND account = ?2 AND reduced = ?3")?
-        .query_row((short, no, reduced), |row| row.get(0))
-        .optional()?;
-    let id = match stored {
-        Some(id) => id,
-        None => make_topic(index, no, short, reduced)?,
-    };
-    if known.topics.len() >= REMEMBERED_MAX {
-        known.topics.clear();
-    }
-    known.topics.insert(hash, id);
-    Ok(id)
-}
-
-fn make_topic(index: &Connection, no: i64, hash: i64, reduced: &str) -> Result<i64, Error> {
-    index
-        .prepare_cached("INSERT INTO topic (account, hash, reduced) VALUES (?1, ?2, ?3)")?
-        .execute((no, hash, reduced))?;
-    let id = index.last_insert_rowid();
-    let mut terms = term_of_account(no);
-    for term in Topic::read(reduced).terms() {
-        terms.push(' ');
-        terms.push_str(&term.to_string());
-    }
-    index.prepare_cached("INSERT INTO topic_term (rowid, terms) VALUES (?1, ?2)")?.execute((id, terms))?;
-    Ok(id)
-}
-
-fn actor_of(index: &Connection, known: &mut Known, no: i64, actor: &Actor) -> Result<Option<i64>, Error> {
-    if *actor == Actor::default() {
-        return Ok(None);
-    }
-    let key = (no, actor.clone());
-    if let Some(id) = known.actors.get(&key) {
-        return Ok(Some(*id));
-    }
-    let row = (no, &actor.member, &actor.token);
-    let stored: Option<i64> = index
-        .prepare_cached("SELECT id FROM actor WHERE account = ?1 AND member IS ?2 AND token IS ?3")?
-        .query_row(row, |row| row.get(0))
-        .optional()?;
-    let id = match stored {
-        Some(id) => id,
-        None => {
-            index.prepare_cached("INSERT INTO actor (account, member, token) VALUES (?1, ?2, ?3)")?.execute(row)?;
-            index.last_insert_rowid()
+        if !gone.is_empty() {
+            // The id of a topic that is gone may be given to another one.
+            self.known = Known::default();
         }
-    };
-    if known.actors.len() >= REMEMBERED_MAX {
-        known.actors.clear();
+        Ok(gone.len())
     }
-    known.actors.insert(key, id);
-    Ok(Some(id))
 }
 
-fn count_hour(index: &Connection, no: i64, hour: i64, entries: i64) -> Result<(), rusqlite::Error> {
-    index
-        .prepare_cached(
-            "INSERT INTO hour (account, hour, entries) VALUES (?1, ?2, ?3)
-             ON CONFLICT (account, hour) DO UPDATE SET entries = entries + excluded.entries",
-        )?
-        .execute((no, hour, entries))?;
-    Ok(())
+impl Known {
+    fn row(&self, no: i64, place: i64, entry: Entry) -> Row {
+        let told = entry.told();
+        let date = told.as_ref().map_or_else(|| entry.searched().date, |told| told.date);
+        let told = told.map(|told| (hash(no, told.topic()), hash(no, told.actor())));
+        let about = match told.and_then(|told| self.told(told)) {
+            Some((topic, actor)) => About::Known(topic, actor),
+            None => About::New(Box::new(entry), told),
+        };
+        Row { place, date, about }
+    }
+
+    fn told(&self, (topic, actor): (Hash, Hash)) -> Option<(i64, Option<i64>)> {
+        Some((*self.topics.get(&topic)?, *self.actors.get(&actor)?))
+    }
+
+    /// The ids of what an entry is about and of who made the change.
+    fn ids_of(
+        &mut self,
+        index: &Connection,
+        no: i64,
+        entry: &Entry,
+        told: Option<(Hash, Hash)>,
+    ) -> Result<(i64, Option<i64>), Error> {
+        // Another entry of the same commit may have told it.
+        if let Some(known) = told.and_then(|told| self.told(told)) {
+            return Ok(known);
+        }
+        let Searched { topic, is_shared, actor, .. } = entry.searched();
+        let (topic, actor) = (topics::id_of(index, no, &topic)?, topics::id_of_actor(index, no, &actor)?);
+        if let Some((told_topic, told_actor)) = told {
+            if is_shared {
+                remember(&mut self.topics, told_topic, topic);
+            }
+            remember(&mut self.actors, told_actor, actor);
+        }
+        Ok((topic, actor))
+    }
+}
+
+fn remember<T>(known: &mut HashMap<Hash, T>, told: Hash, id: T) {
+    if known.len() >= REMEMBERED_MAX {
+        known.clear();
+    }
+    known.insert(told, id);
+}
+
+fn hash<'a>(no: i64, told: impl Iterator<Item = (&'static str, &'a str)>) -> Hash {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&no.to_be_bytes());
+    for (name, text) in told {
+        context.update(name.as_bytes());
+        context.update(&text.len().to_be_bytes());
+        context.update(text.as_bytes());
+    }
+    *context.finish().as_ref().first_chunk().expect("a SHA-256 hash has 32 bytes")
+}
+
+/// What fails at the log must not be taken for damage of the index.
+fn of_log(error: impl Into<Error>) -> Error {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the log cannot be read")]
+    struct OfLog(#[source] Error);
+    Error::internal(OfLog(error.into()))
 }
 
 /// Up to where the account is indexed.
@@ -343,33 +314,6 @@ pub(super) fn indexed(index: &Connection, no: i64) -> Result<Sequence, rusqlite:
 pub(super) fn all_indexed(index: &Connection) -> Result<HashMap<i64, u64>, rusqlite::Error> {
     let mut accounts = index.prepare_cached("SELECT no, indexed FROM account")?;
     accounts.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?.collect()
-}
-
-pub(super) fn term_of_topic(topic: i64) -> String {
-    format!("t{topic}")
-}
-
-pub(super) fn term_of_actor(actor: i64) -> String {
-    format!("w{actor}")
-}
-
-/// The first rank of a date; those of earlier dates are smaller.
-pub(super) fn first_rank(date: Timestamp) -> i64 {
-    // Dates end with the year 9999, which is below 2^48.
-    date.as_millis().clamp(0, (1 << (63 - RANK_BITS)) - 1) << RANK_BITS
-}
-
-/// The last rank of a date.
-pub(super) fn last_rank(date: Timestamp) -> i64 {
-    first_rank(date) + (RANKS_OF_DATE - 1)
-}
-
-pub(super) fn date_of(rank: i64) -> Timestamp {
-    Timestamp::from_millis(rank >> RANK_BITS)
-}
-
-pub(super) fn hour_of(date: Timestamp) -> i64 {
-    date.as_millis().div_euclid(HOUR_MILLIS)
 }
 
 pub(super) fn sequence_of(place: i64) -> Sequence {

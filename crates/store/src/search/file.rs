@@ -5,29 +5,33 @@ use std::path::{Path, PathBuf};
 use domain::Sequence;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::{OpenError, Store, connection, entries::place};
+use crate::{OpenError, connection, entries::place};
 
 /// The form of the index. One of another form is made anew.
-const FORM: i64 = 1;
+const FORM: i64 = 2;
 
-/// The index in `directory`, and where it is.
-pub(super) fn open(directory: &Path, log: &Path) -> Result<(Connection, PathBuf), OpenError> {
-    let path = directory.join(Store::INDEX_FILE);
-    match try_open(&path, log) {
-        Ok(Some(connection)) => return Ok((connection, path)),
+/// The index in the file `path`, for the log in the file `log`.
+pub(super) fn open(path: &Path, log: &Path) -> Result<Connection, OpenError> {
+    match try_open(path, log) {
+        Ok(Some(connection)) => return Ok(connection),
         Ok(None) => tracing::warn!("the index for searches is of another log or another form; it is built anew"),
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the index for searches cannot be used; it is built anew");
         }
     }
-    for file in [path.clone(), connection::wal_of(&path), shm_of(&path)] {
+    open_anew(path)
+}
+
+/// An empty index in the place of the one that may be there. Who reads that one goes on to do so.
+pub(super) fn open_anew(path: &Path) -> Result<Connection, OpenError> {
+    for file in [path.to_owned(), connection::wal_of(path), shm_of(path)] {
         match std::fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
     }
-    Ok((prepare(&path)?, path))
+    prepare(path)
 }
 
 fn try_open(path: &Path, log: &Path) -> Result<Option<Connection>, OpenError> {

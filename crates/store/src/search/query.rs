@@ -13,7 +13,8 @@ use std::{
 use domain::{Sequence, Term, Timestamp, Topic};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::builder::{date_of, hour_of, indexed, last_rank, sequence_of, term_of_actor, term_of_topic};
+use super::builder::{indexed, sequence_of};
+use super::ranks::{date_of, last_rank, term_of_account, term_of_actor, term_of_topic};
 use crate::{
     Error,
     entries::{SEQUENCE_MAX, place},
@@ -120,11 +121,6 @@ pub struct Search {
     actors: HashMap<i64, bool>,
 }
 
-/// What an account's entries have among their terms.
-pub(super) fn term_of_account(no: i64) -> String {
-    format!("a{no}")
-}
-
 impl Search {
     pub(super) fn begin(
         connection: &Connection,
@@ -227,16 +223,20 @@ impl Search {
         while let Some(rank) = ranks.next()? {
             let rank: i64 = rank.get(0)?;
             self.looks += 1;
-            let mut entries = of_rank.query((rank, self.first, self.last))?;
-            while let Some(row) = entries.next()? {
-                let one = Found { date: date_of(rank), sequence: sequence_of(row.get(0)?) };
-                let is_past = matches!(self.spent, Spent::Reached(Some(reached)) if one >= reached);
-                if is_past {
-                    continue;
+            let date = date_of(rank);
+            let last = match self.spent {
+                Spent::Reached(Some(reached)) if reached.date == date => {
+                    self.last.min(place(self.no, reached.sequence) - 1)
                 }
+                _ => self.last,
+            };
+            let mut entries = of_rank.query((rank, self.first, last))?;
+            while let Some(row) = entries.next()? {
+                let one = Found { date, sequence: sequence_of(row.get(0)?) };
                 let fits = self.fits(connection, row.get(1)?, row.get(2)?)?;
                 (self.rank, self.spent) = (rank, Spent::Reached(Some(one)));
-                if fits && !each(one) {
+                // A rank may have very many entries, so work ends between any two.
+                if fits && !each(one) || self.looks >= looks_end {
                     return Ok(());
                 }
             }
@@ -351,19 +351,6 @@ impl Search {
         self.is_narrow = true;
         Ok(())
     }
-}
-
-/// How many indexed entries of the account happened in these hours since 1970, the last one not
-/// among them.
-pub(super) fn count_hours(
-    connection: &Connection,
-    no: i64,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<u64, rusqlite::Error> {
-    connection
-        .prepare_cached("SELECT COALESCE(SUM(entries), 0) FROM hour WHERE account = ?1 AND hour >= ?2 AND hour < ?3")?
-        .query_row((no, hour_of(from), hour_of(to)), |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
 }
 
 /// Ids of the actors; none when they are many.

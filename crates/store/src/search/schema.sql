@@ -24,7 +24,7 @@ CREATE VIRTUAL TABLE entry_term USING fts5 (
     terms, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
 );
 
--- What entries are about, each once for all entries about the same. `hash` is of account and text.
+-- What entries are about, each once for all entries about the same. `hash` is of the text.
 CREATE TABLE topic (
     id      INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
@@ -48,10 +48,11 @@ CREATE TABLE actor (
 CREATE INDEX actor_member ON actor (account, member, token);
 CREATE INDEX actor_token ON actor (account, token);
 
--- How many entries happened in each hour.
-CREATE TABLE hour (
+-- How many entries happened in each span of `width`; `number` is the time divided by it.
+CREATE TABLE span (
     account INTEGER NOT NULL,
-    hour    INTEGER NOT NULL,
+    width   INTEGER NOT NULL,
+    number  INTEGER NOT NULL,
     entries INTEGER NOT NULL,
-    PRIMARY KEY (account, hour)
+    PRIMARY KEY (account, width, number)
 ) STRICT, WITHOUT ROWID;

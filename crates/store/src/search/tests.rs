@@ -1,12 +1,15 @@
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use domain::{AccountId, EntryDraft, Sequence, Term, Timestamp, Topic};
 
-use super::{ActorFilter, SearchAsked, Spent, TopicFilter};
+use super::{ActorFilter, Found, SearchAsked, Spent, TopicFilter};
 use crate::{
-    Append, EntryDrop, Store, StoreOptions,
+    Append, EntryDrop, Error, Store, StoreOptions,
     contract::bench::{FakeClock, START},
 };
+
+/// Later than every date of these tests.
+const END: Timestamp = Timestamp::from_millis(2_000_000_000_000);
 
 fn open(directory: &Path) -> Store {
     let options = StoreOptions { disk_free_min_bytes: 0, indexes: false, ..StoreOptions::default() };
@@ -40,14 +43,28 @@ async fn build(store: &Store) -> usize {
 
 /// All that a search finds, and how much it had to look at.
 async fn search(store: &Store, account: AccountId, asked: SearchAsked) -> (Vec<u64>, usize) {
-    let mut search = store.search(account, asked).await.expect("is searched");
+    try_search(store, account, asked).await.expect("is searched")
+}
+
+async fn try_search(store: &Store, account: AccountId, asked: SearchAsked) -> Result<(Vec<u64>, usize), Error> {
+    let mut search = store.search(account, asked).await?;
     let mut all = Vec::new();
     while search.spent() != Spent::All {
         let found;
-        (search, found) = store.search_next(search, 10).await.expect("is searched");
+        (search, found) = store.search_next(search, 10).await?;
         all.extend(found.into_iter().map(|found| found.sequence.0));
     }
-    (all, search.looks())
+    Ok((all, search.looks()))
+}
+
+async fn count(store: &Store, account: AccountId, parts: &[(Timestamp, Timestamp)]) -> Vec<u64> {
+    let mut counting = store.count(account, parts.to_vec()).await.expect("is counted");
+    loop {
+        if let Some(counts) = counting.done() {
+            return counts.to_vec();
+        }
+        counting = store.count_next(counting).await.expect("is counted");
+    }
 }
 
 fn named(part: &'static str) -> SearchAsked {
@@ -136,12 +153,17 @@ async fn what_leaves_the_log_leaves_the_index_with_its_topics() {
     let keys: Vec<String> = ["gone", "gone", "stays", "stays"].map(str::to_owned).into();
     append(&store, account, &keys).await;
     build(&store).await;
+    let year = [(START, START.plus(Duration::from_secs(3))), (START.plus(Duration::from_secs(3)), END)];
+    assert_eq!(count(&store, account, &year).await, [3, 1]);
     let before = Timestamp::from_millis(i64::MAX);
     let step = EntryDrop { account, before, entries_max: 3, bytes_max: usize::MAX };
     store.entry_drop(step).await.expect("is done");
     assert_eq!(search(&store, account, SearchAsked::default()).await.0, [4], "before it is taken out");
+    assert_eq!(count(&store, account, &year).await, [0, 1], "before it is taken out");
+    assert_eq!(count(&store, account, &[(Timestamp::from_millis(0), END)]).await, [1]);
     build(&store).await;
-    for count in ["COUNT(*) FROM entry", "COUNT(*) FROM topic", "SUM(entries) FROM hour"] {
+    assert_eq!(count(&store, account, &year).await, [0, 1]);
+    for count in ["COUNT(*) FROM entry", "COUNT(*) FROM topic", "COUNT(*) FROM actor", "SUM(entries) / 2 FROM span"] {
         let asked = move |index: &rusqlite::Connection| {
             Ok(index.query_row(&format!("SELECT {count}"), [], |row| row.get::<_, i64>(0))?)
         };
@@ -158,16 +180,117 @@ async fn what_leaves_the_log_leaves_the_index_with_its_topics() {
 async fn entries_of_one_date_keep_their_order_however_many_they_are() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
-    let account = account(&store).await;
+    let [account, other] = ["a", "b"].map(|key| store.account_ensure(key, None));
+    let (account, other) = (account.await.expect("is made").id, other.await.expect("is made").id);
     let draft = |_| EntryDraft { id: None, bytes: br#"{"action":"a","resource":"acct"}"#.as_slice().into() };
-    for _ in 0..5 {
-        let drafts = (0..150).map(draft).collect();
-        store.entry_append(Append { account, drafts, idempotency: None }).await.expect("is stored");
-        store.index_build(130).await.expect("is built");
+    for at in 0..5 {
+        for account in [account, other] {
+            let drafts = (0..150).map(draft).collect();
+            store.entry_append(Append { account, drafts, idempotency: None }).await.expect("is stored");
+        }
+        // Parts of all sizes are brought in, and two accounts share ranks.
+        store.index_build(if at == 2 { 1 } else { 230 }).await.expect("is built");
     }
     build(&store).await;
-    let found = search(&store, account, SearchAsked::default()).await.0;
-    assert_eq!(found, (1..=750).rev().collect::<Vec<u64>>());
+    for account in [account, other] {
+        let found = search(&store, account, SearchAsked::default()).await.0;
+        assert_eq!(found, (1..=750).rev().collect::<Vec<u64>>());
+        assert_eq!(count(&store, account, &[(START, START.plus(Duration::from_millis(1)))]).await, [750]);
+    }
+    let ranks = |index: &rusqlite::Connection| {
+        Ok(index.query_row("SELECT COUNT(DISTINCT rank) FROM entry", [], |row| row.get::<_, u32>(0))?)
+    };
+    let used = store.read_index(ranks).await.expect("is read");
+    assert!((9..60).contains(&used), "ranks hold more where there are many entries: {used}");
+    let forged = SearchAsked {
+        below: Some(Found { date: START, sequence: Sequence(u64::MAX) }),
+        up_to: Some(Sequence(u64::MAX)),
+        ..SearchAsked::default()
+    };
+    assert_eq!(search(&store, account, forged).await.0.len(), 750, "no place reaches into the other account");
+}
+
+#[tokio::test]
+async fn every_entry_is_counted_in_the_part_of_its_date() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let account = account(&store).await;
+    append(&store, account, &keys(9_000)).await;
+    build(&store).await;
+    // A part ends within a second, within a minute, with an hour, and past them all.
+    let mut from = START;
+    let mut parts = Vec::new();
+    for seconds in [0.5, 59.7, 100.0, 3_600.0, 1.0, 7_000.0] {
+        let to = from.plus(Duration::from_secs_f64(seconds));
+        parts.push((from, to));
+        from = to;
+    }
+    let counted = count(&store, account, &parts).await;
+    let within = |(from, to): &(Timestamp, Timestamp)| {
+        (0..9_000).filter(|at| (*from..*to).contains(&START.plus(Duration::from_secs(*at)))).count() as u64
+    };
+    assert_eq!(counted, parts.iter().map(within).collect::<Vec<_>>());
+    assert_eq!(counted.iter().sum::<u64>(), 9_000);
+}
+
+#[tokio::test]
+async fn an_index_that_is_damaged_while_it_is_used_is_built_anew() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let account = account(&store).await;
+    append(&store, account, &keys(5_000)).await;
+    build(&store).await;
+    let damage = || {
+        for file in ["index.db", "index.db-wal"] {
+            let path = directory.path().join(file);
+            let length = std::fs::metadata(&path).expect("is there").len();
+            let file = std::fs::File::options().write(true).open(path).expect("opens");
+            let noise = vec![0x5a; usize::try_from(length).expect("fits")];
+            std::os::unix::fs::FileExt::write_all_at(&file, &noise, 0).expect("is written");
+        }
+    };
+    damage();
+    let error = try_search(&store, account, named("k4999")).await.expect_err("is damaged");
+    assert!(error.is_damage(), "{error:?}");
+    build(&store).await;
+    assert_eq!(search(&store, account, named("k4999")).await.0, [5_000]);
+    damage();
+    append(&store, account, &["later".to_owned()]).await;
+    build(&store).await;
+    // What the builder had in memory was enough for one entry, so the next reader notes it.
+    if let Err(error) = try_search(&store, account, named("k4999")).await {
+        assert!(error.is_damage(), "{error:?}");
+        build(&store).await;
+    }
+    assert_eq!(search(&store, account, named("k4999")).await.0, [5_000]);
+    assert_eq!(search(&store, account, named("later")).await.0, [5_001]);
+}
+
+#[tokio::test]
+async fn an_account_with_much_to_index_keeps_none_waiting() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let [large, small] = ["a", "b"].map(|key| store.account_ensure(key, None));
+    let (large, small) = (large.await.expect("is made").id, small.await.expect("is made").id);
+    append(&store, large, &keys(6_000)).await;
+    append(&store, small, &keys(1)).await;
+    assert_eq!(store.index_build(4_000).await.expect("is built"), 4_000);
+    append(&store, large, &keys(1)).await;
+    assert_eq!(store.index_build(100).await.expect("is built"), 100);
+    assert_eq!(search(&store, small, SearchAsked::default()).await.0, [1]);
+}
+
+#[tokio::test]
+async fn no_index_is_built_where_the_disk_is_nearly_full() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let account = account(&store).await;
+    append(&store, account, &keys(1)).await;
+    store.close().await;
+    drop(store);
+    let options = StoreOptions { disk_free_min_bytes: u64::MAX, indexes: false, ..StoreOptions::default() };
+    let store = Store::open(directory.path(), options, FakeClock::new()).expect("opens");
+    assert!(matches!(store.index_build(1).await, Err(Error::Full)));
 }
 
 #[tokio::test]

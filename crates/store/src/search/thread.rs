@@ -1,16 +1,16 @@
 //! What wakes the index, and the thread that builds it.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Arc, Weak},
     thread,
     time::Duration,
 };
 
-use domain::{AccountId, Entry};
+use domain::AccountId;
 use parking_lot::{Condvar, Mutex};
 
-use super::builder::Builder;
+use super::Inner;
 
 /// Entries from which they are indexed at once.
 const COMPANY: usize = 1_000;
@@ -33,22 +33,41 @@ pub(crate) struct News {
 
 #[derive(Default)]
 struct State {
-    appended: HashSet<AccountId>,
-    dropped: HashSet<AccountId>,
+    /// Accounts, the one that waits longest first.
+    queue: VecDeque<AccountId>,
+    /// The same, and whether entries may have left their log.
+    waiting: HashMap<AccountId, bool>,
     entries: usize,
-    closed: bool,
+    is_damaged: bool,
+    is_closed: bool,
+}
+
+impl State {
+    fn put(&mut self, account: AccountId, dropped: bool) {
+        match self.waiting.entry(account) {
+            Entry::Occupied(mut waiting) => *waiting.get_mut() |= dropped,
+            Entry::Vacant(vacant) => {
+                vacant.insert(dropped);
+                self.queue.push_back(account);
+            }
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.is_damaged || !self.queue.is_empty()
+    }
 }
 
 impl News {
     /// These entries were committed.
-    pub(crate) fn note(&self, appended: &[Arc<Entry>]) {
+    pub(crate) fn note(&self, appended: &[Arc<domain::Entry>]) {
         if appended.is_empty() {
             return;
         }
         let mut state = self.state.lock();
         let mut known = None;
         for entry in appended.iter().filter(|entry| known.replace(entry.account) != Some(entry.account)) {
-            state.appended.insert(entry.account);
+            state.put(entry.account, false);
         }
         let before = state.entries;
         state.entries += appended.len();
@@ -59,82 +78,85 @@ impl News {
     }
 
     pub(super) fn note_dropped(&self, account: AccountId) {
-        self.state.lock().dropped.insert(account);
+        self.state.lock().put(account, true);
         self.came.notify_all();
     }
 
     /// This account may have something that is not in the index.
-    pub(super) fn note_account(&self, account: AccountId) {
+    pub(super) fn note_account(&self, account: AccountId, dropped: bool) {
         let mut state = self.state.lock();
-        state.appended.insert(account);
-        state.dropped.insert(account);
-        state.entries += 1;
+        state.put(account, dropped);
+        state.entries += COMPANY;
     }
 
-    /// An account with something to take in, if there is one, and whether entries may have left it.
+    /// The index was found to be damaged.
+    pub(super) fn note_damage(&self) {
+        self.state.lock().is_damaged = true;
+        self.came.notify_all();
+    }
+
+    pub(super) fn take_damage(&self) -> bool {
+        std::mem::take(&mut self.state.lock().is_damaged)
+    }
+
+    /// The account that waits longest, if there is one, and whether entries may have left it.
     pub(super) fn take(&self) -> Option<(AccountId, bool)> {
         let mut state = self.state.lock();
-        let account = *state.appended.iter().chain(&state.dropped).next()?;
-        state.appended.remove(&account);
-        let dropped = state.dropped.remove(&account);
-        if state.appended.is_empty() {
+        let account = state.queue.pop_front()?;
+        let dropped = state.waiting.remove(&account).unwrap_or_default();
+        if state.queue.is_empty() {
             state.entries = 0;
         }
         Some((account, dropped))
     }
 
     pub(super) fn close(&self) {
-        self.state.lock().closed = true;
+        self.state.lock().is_closed = true;
         self.came.notify_all();
     }
 
-    fn is_closed(&self) -> bool {
-        self.state.lock().closed
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().is_closed
     }
 
     /// Waits for something to do; `false` when there will be nothing any more.
     fn wait(&self) -> bool {
         let mut state = self.state.lock();
-        while !state.closed && state.appended.is_empty() && state.dropped.is_empty() {
+        while !state.is_closed && !state.has_work() {
             self.came.wait(&mut state);
         }
-        if !state.closed && state.entries < COMPANY {
-            self.came.wait_while_for(&mut state, |state| !state.closed && state.entries < COMPANY, COMPANY_WAIT);
+        let lacks_company = |state: &mut State| !state.is_closed && !state.is_damaged && state.entries < COMPANY;
+        if lacks_company(&mut state) {
+            self.came.wait_while_for(&mut state, lacks_company, COMPANY_WAIT);
         }
-        !state.closed
+        !state.is_closed
     }
 
     fn pause(&self) {
         let mut state = self.state.lock();
-        self.came.wait_while_for(&mut state, |state| !state.closed, FAILED_WAIT);
+        self.came.wait_while_for(&mut state, |state| !state.is_closed, FAILED_WAIT);
     }
 }
 
-/// Builds until the news are closed or the store is gone.
-pub(super) fn start(builder: &Arc<Mutex<Builder>>, news: Arc<News>) -> std::io::Result<()> {
+/// Builds until the news are closed or the index is gone.
+pub(super) fn start(index: &Arc<Inner>, news: Arc<News>) -> std::io::Result<()> {
     // It ends with the store, also with one that was not closed.
-    let builder = Arc::downgrade(builder);
-    thread::Builder::new().name("store-index".to_owned()).spawn(move || run(&builder, &news))?;
+    let index = Arc::downgrade(index);
+    thread::Builder::new().name("store-index".to_owned()).spawn(move || run(&index, &news))?;
     Ok(())
 }
 
-fn run(builder: &Weak<Mutex<Builder>>, news: &News) {
+fn run(index: &Weak<Inner>, news: &News) {
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "the index is built with the priority of all the rest");
     }
     while news.wait() {
-        let Some(builder) = builder.upgrade() else { return };
+        let Some(index) = index.upgrade() else { return };
         loop {
-            // Taken anew for each turn, so that others who build get theirs.
-            let mut turn = builder.lock();
-            if news.is_closed() {
-                return;
-            }
-            match turn.build(news, TURN_ENTRIES) {
-                Ok(entries) if entries < TURN_ENTRIES => break,
-                Ok(_) => {}
+            match index.build(TURN_ENTRIES) {
+                Ok(built) if built.has_more => {}
+                Ok(_) => break,
                 Err(error) => {
-                    drop(turn);
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(error, "the index for searches cannot be built on; it is tried again");
                     news.pause();

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{RECEIVED_AT, entry, flag};
-use crate::{Actor, Term, Topic};
+use super::{Entry, EntryDraft, RECEIVED_AT, entry, flag, stored};
+use crate::{Actor, EntryId, Term, Topic};
 
 #[test]
 fn entries_about_the_same_have_one_topic() {
@@ -16,6 +16,53 @@ fn entries_about_the_same_have_one_topic() {
     assert_eq!((one.date.as_millis(), other.date.as_millis()), (5, RECEIVED_AT));
     assert_eq!(one.actor, Actor { member: Some("m".to_owned()), token: None });
     assert_eq!(other.actor, Actor { member: None, token: Some("k".to_owned()) });
+}
+
+/// As an entry stands in a log that was written under other rules.
+fn unchecked(value: &serde_json::Value, id: u8) -> Entry {
+    stored(EntryDraft { id: Some(EntryId::from_bytes([id; 12])), bytes: value.to_string().into_bytes().into() })
+}
+
+#[test]
+fn who_tells_the_same_is_about_the_same() {
+    let parts = [
+        json!({"name": "Checkout"}),
+        json!({"key": "checkout", "kind": "flag"}),
+        json!({"accesses": [{"action": "a", "resource": "proj/p:env/e:flag/f"}]}),
+        json!({"action": "a", "resource": "acct"}),
+        json!({"tags": ["b"], "views": ["v"]}),
+        json!({"target": {"_id": "t", "name": "T", "resources": ["proj/web"]}}),
+        json!({"project": {"key": "shop", "environment": {"key": "eu", "tags": ["x"]}}}),
+        json!({"member": {"_id": "m"}}),
+        json!({"token": {"_id": "k"}}),
+        json!({"date": 7}),
+        json!({"timestamp": "2026-01-02T03:04:05Z"}),
+        json!({"comment": "which says nothing of it"}),
+    ];
+    let value = |set: usize| {
+        let chosen = parts.iter().enumerate().filter(|(at, _)| set & 1 << at != 0);
+        let members = chosen.flat_map(|(_, part)| part.as_object().expect("an object").clone());
+        unchecked(&serde_json::Value::Object(members.collect()), u8::try_from(set % 256).expect("fits"))
+    };
+    let all: Vec<_> = (0..1 << parts.len()).map(value).collect();
+    let mut by_topic = std::collections::HashMap::new();
+    let mut by_actor = std::collections::HashMap::new();
+    for entry in &all {
+        let (told, searched) = (entry.told().expect("it is not damaged"), entry.searched());
+        assert_eq!(told.date, searched.date);
+        let known = by_topic.entry(told.topic().collect::<Vec<_>>()).or_insert_with(|| searched.topic.clone());
+        assert!(*known == searched.topic || !searched.is_shared, "{known} {}", searched.topic);
+        let known = by_actor.entry(told.actor().collect::<Vec<_>>()).or_insert_with(|| searched.actor.clone());
+        assert_eq!(*known, searched.actor);
+    }
+    assert!(by_topic.len() < all.len() / 8 && by_actor.len() == 4, "{} {}", by_topic.len(), by_actor.len());
+}
+
+#[test]
+fn an_entry_that_only_its_id_names_shares_its_topic_with_none() {
+    assert!(entry(&json!({"action": "a", "resource": "acct"})).searched().is_shared);
+    assert!(entry(&flag(json!({}))).searched().is_shared);
+    assert!(!unchecked(&json!({"kind": "flag", "accesses": []}), 1).searched().is_shared);
 }
 
 #[test]
