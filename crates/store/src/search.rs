@@ -73,10 +73,14 @@ impl Index {
         self.inner.news.note_dropped(account);
     }
 
-    /// Ends the thread; when this returns, it has finished what it was at.
+    /// Ends the thread and syncs the index; when this returns, nothing is written any more.
     pub(crate) fn close(&self) {
         self.inner.news.close();
-        drop(self.inner.builder.lock());
+        let path = self.inner.directory.join(Store::INDEX_FILE);
+        if let Err(error) = self.inner.builder.lock().close(&path) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the index for searches cannot be synced; it may have to be built anew");
+        }
     }
 }
 

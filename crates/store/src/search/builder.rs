@@ -1,19 +1,22 @@
 //! Brings entries of the log into the index, and takes out what has left the log.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use aws_lc_rs::digest;
 use domain::{AccountId, Entry, Searched, Sequence, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    News,
+    News, file,
     ranks::{self, date_of},
     spans::Spans,
     topics::{self, Hash},
 };
 use crate::{
-    Error, accounts,
+    Error, OpenError, accounts,
     entries::{self, SEQUENCE_MAX, entry_of_row, place},
 };
 
@@ -79,6 +82,11 @@ enum Left {
 impl Builder {
     pub(super) fn new(index: Connection, log: Connection) -> Self {
         Self { index, log, known: Known::default() }
+    }
+
+    /// Syncs the index, of which nothing is written after it.
+    pub(super) fn close(&self, path: &Path) -> Result<(), OpenError> {
+        file::close(&self.index, path)
     }
 
     /// Notes every account that may have something for the index.

@@ -1,11 +1,22 @@
 //! The file of the index: opened, checked, and made anew where it does not fit the log.
+//!
+//! Nothing of it is synced while it is used, since that would hold up the syncs of the log. So after a
+//! power cut it may be anything, and is made anew; after a mere end of the process it is whole. A file
+//! beside it tells the two apart: it names the boot of the machine in which the index was last opened.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use domain::Sequence;
+use domain::{AccountId, Sequence};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::{OpenError, connection, entries::place};
+
+/// What stands in the file beside the index once that is closed and synced.
+const CLOSED: &str = "closed";
 
 /// The form of the index. One of another form is made anew.
 const FORM: i64 = 2;
@@ -14,7 +25,9 @@ const FORM: i64 = 2;
 pub(super) fn open(path: &Path, log: &Path) -> Result<Connection, OpenError> {
     match try_open(path, log) {
         Ok(Some(connection)) => return Ok(connection),
-        Ok(None) => tracing::warn!("the index for searches is of another log or another form; it is built anew"),
+        Ok(None) => tracing::warn!(
+            "the index for searches is of another log or another form, or the machine stopped while it was written; it is built anew"
+        ),
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the index for searches cannot be used; it is built anew");
@@ -25,17 +38,34 @@ pub(super) fn open(path: &Path, log: &Path) -> Result<Connection, OpenError> {
 
 /// An empty index in the place of the one that may be there. Who reads that one goes on to do so.
 pub(super) fn open_anew(path: &Path) -> Result<Connection, OpenError> {
-    for file in [path.to_owned(), connection::wal_of(path), shm_of(path)] {
+    for file in [path.to_owned(), connection::wal_of(path), beside(path, "-shm")] {
         match std::fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
     }
+    mark(path, &boot())?;
     prepare(path)
+}
+
+/// Syncs what was written, and notes that it is whole. Nothing may be written after it.
+pub(super) fn close(index: &Connection, path: &Path) -> Result<(), OpenError> {
+    let is_kept_open: bool = index.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if !is_kept_open {
+        File::open(path)?.sync_all()?;
+        mark(path, CLOSED)?;
+    }
+    Ok(())
 }
 
 fn try_open(path: &Path, log: &Path) -> Result<Option<Connection>, OpenError> {
     let is_there = path.exists();
+    let boot = boot();
+    let is_whole = std::fs::read_to_string(marker_of(path)).is_ok_and(|at| at == CLOSED || at == boot);
+    if is_there && !is_whole {
+        return Ok(None);
+    }
+    mark(path, &boot)?;
     let connection = prepare(path)?;
     if is_there && !fits(&connection, &connection::open_reader(log)?)? {
         return Ok(None);
@@ -45,12 +75,10 @@ fn try_open(path: &Path, log: &Path) -> Result<Option<Connection>, OpenError> {
 
 fn prepare(path: &Path) -> Result<Connection, OpenError> {
     let mut connection = connection::open(path, OpenFlags::default())?;
-    // A commit is not synced: after a power cut the last ones may be missing, position and rows
-    // together, and are built once more.
     connection.execute_batch(&format!(
         "PRAGMA page_size = {};
          PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = NORMAL;
+         PRAGMA synchronous = OFF;
          PRAGMA cache_size = -16384;
          PRAGMA temp_store = MEMORY;",
         connection::PAGE_BYTES
@@ -63,6 +91,33 @@ fn prepare(path: &Path) -> Result<Connection, OpenError> {
         transaction.commit()?;
     }
     Ok(connection)
+}
+
+/// Names the boot of the machine. Where it cannot be told, each call gives another name, so that no
+/// index is trusted that was not closed.
+fn boot() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    boot.map_or_else(|_| AccountId::from_bytes(random()).to_string(), |boot| boot.trim().to_owned())
+}
+
+fn random() -> [u8; 12] {
+    let mut bytes = [0; 12];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// Writes the file beside the index; when this returns, it outlives a power cut.
+fn mark(path: &Path, text: &str) -> std::io::Result<()> {
+    let (marker, new) = (marker_of(path), beside(path, "-state.new"));
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(new, &marker)?;
+    File::open(marker.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+pub(super) fn marker_of(path: &Path) -> PathBuf {
+    beside(path, "-state")
 }
 
 /// Whether the index is of our form and was built from this very log.
@@ -91,8 +146,8 @@ fn fits(index: &Connection, log: &Connection) -> Result<bool, rusqlite::Error> {
     Ok(true)
 }
 
-fn shm_of(path: &Path) -> PathBuf {
+fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-shm");
+    name.push(end);
     name.into()
 }

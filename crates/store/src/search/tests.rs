@@ -2,7 +2,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use domain::{AccountId, EntryDraft, Sequence, Term, Timestamp, Topic};
 
-use super::{ActorFilter, Found, SearchAsked, Spent, TopicFilter};
+use super::{ActorFilter, Found, SearchAsked, Spent, TopicFilter, file};
 use crate::{
     Append, EntryDrop, Error, Store, StoreOptions,
     contract::bench::{FakeClock, START},
@@ -111,6 +111,35 @@ async fn the_position_is_kept_over_a_restart() {
     assert_eq!(begun.indexed(), Sequence(20));
     assert_eq!(build(&store).await, 30);
     assert_eq!(search(&store, account, SearchAsked::default()).await.0.len(), 50);
+}
+
+#[tokio::test]
+async fn an_index_that_was_not_closed_is_trusted_until_the_machine_starts_anew() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let marker = file::marker_of(&directory.path().join(Store::INDEX_FILE));
+    let store = open(directory.path());
+    let account = account(&store).await;
+    append(&store, account, &keys(20)).await;
+    build(&store).await;
+    drop(store);
+    let state = std::fs::read_to_string(&marker).expect("is there");
+    let reopen = async |state: Option<&str>| {
+        match state {
+            Some(state) => std::fs::write(&marker, state).expect("is written"),
+            None => std::fs::remove_file(&marker).expect("is removed"),
+        }
+        let store = open(directory.path());
+        let found = store.search(account, SearchAsked::default()).await.expect("is searched").indexed().0;
+        build(&store).await;
+        assert_eq!(search(&store, account, SearchAsked::default()).await.0.len(), 20);
+        store.close().await;
+        assert_eq!(std::fs::read_to_string(&marker).expect("is there"), "closed");
+        found
+    };
+    assert_eq!(reopen(Some(&state)).await, 20, "the process ended in this boot");
+    assert_eq!(reopen(Some("closed")).await, 20);
+    assert_eq!(reopen(Some("6a52f3b0-0000-4000-8000-000000000000")).await, 0, "another boot");
+    assert_eq!(reopen(None).await, 0);
 }
 
 #[tokio::test]
