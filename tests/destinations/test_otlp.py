@@ -83,7 +83,8 @@ def test_a_partly_taken_request_is_not_sent_again_and_a_redelivery_finds_the_cul
     path = f"/api/v2/integrations/otlp/{created['_id']}"
     letters = until(lambda: server.call("GET", f"{path}/dead-letters").json()["items"], "letters")
     assert [one["fate"] for one in letters] == ["skipped"] * 4
-    assert all("rejected 1 of the 4 records" in str(one) and "attribute too long" in str(one) for one in letters)
+    assert all("rejected 1 of the 4 records" in str(one) for one in letters)
+    assert not any("attribute too long" in str(one) for one in letters), "a private address speaks in no reason"
     collector.script = [(200, None, {}), (200, (1, "attribute too long"), {})]
     answer = server.call("POST", f"{path}/dead-letters/redeliver", json={"all": True})
     assert answer.status_code == 202, answer.text

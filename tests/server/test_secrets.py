@@ -1,10 +1,13 @@
 """Secrets leave the server towards their own destination and nowhere else."""
 
+import http.server
 import json
+import threading
 
 import pytest
 from support import entries
 from support.destinations import CONFIGS, TEAMS_HOST
+from support.polling import until
 from support.programs import run
 
 # One for each secret; long enough to be no coincidence, and of one shape that no other text has.
@@ -37,6 +40,14 @@ CANARIES = {
     ("webhook-signed", "previousSecret"): "whsec_Y2FuYXJ5d2ViaG9vazAwMzdjYW5hcnl3ZWJob29r",
     ("webhook-signed", "ldSecret"): "canaryldwebhook0038canary",
 }
+# Kinds that no vendor's stand-in plays. Syslog is not among them: its configs have no secret.
+OF_OTHER_KINDS = {
+    "kafka": ("password", "canarykafka0044canarykafka"),
+    "otlp": ("headerValue", "Bearer canaryotlp0045canaryotlp"),
+    "s3": ("secretAccessKey", "canarys3secret0046canarys3secret"),
+}
+# What a webhook is signed with is shown to those who may change it, and to nobody else.
+WEBHOOK_SECRET = "canarywebhook0047canarywebhook"
 TEAMS_SIGNATURE = "canaryteamssignature0009canary"
 # Fields that clients read back whole although they carry a key: the part that is replaced, and the canary.
 READ_BACK = {
@@ -187,6 +198,83 @@ def test_files_of_a_killed_server_hold_no_canary(server, receiver):
     assert any(path.name.endswith("-wal") for path in files), [path.name for path in files]
     for path in files:
         assert_absent([*CANARIES.values(), *(canary for _, _, canary in READ_BACK.values()), BOOTSTRAP], path.read_bytes(), path.name)
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Refuses every request with all that it was sent."""
+
+    def log_message(self, *_):
+        pass
+
+    def refuse(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        text = json.dumps({"error": str(self.headers), "body": body.decode(errors="replace")}).encode()
+        self.server.seen.append(str(self.headers))
+        self.send_response(401)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_POST = do_PUT = refuse
+
+
+@pytest.fixture
+def echo():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server.seen = []
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def configs_of_other_kinds(echo):
+    address = f"127.0.0.1:{echo.server_port}"
+    configs = {
+        "kafka": {"brokers": "127.0.0.1:1", "topic": "audit", "transport": "tcp", "login": "PLAIN", "username": "u"},
+        "otlp": {"url": f"http://{address}"},
+        "s3": {
+            "bucket": "audit", "region": "eu-central-1", "endpoint": f"http://{address}", "addressing": "path",
+            "accessKeyId": "AKIAEXAMPLE",
+        },
+    }
+    return {key: {**config, OF_OTHER_KINDS[key][0]: OF_OTHER_KINDS[key][1]} for key, config in configs.items()}
+
+
+def test_secrets_of_other_kinds_and_of_webhooks_are_shown_to_nobody_else(server, echo):
+    server.token = BOOTSTRAP
+    server.start()
+    canaries = [*(canary for _, canary in OF_OTHER_KINDS.values()), WEBHOOK_SECRET]
+    call = Caller(server)
+    reader = call("POST", "/api/v2/tokens", json={"name": "reader", "role": "reader"}).json()["token"]
+    created = {}
+    for key, config in configs_of_other_kinds(echo).items():
+        answer = call("POST", f"/api/v2/integrations/{key}", json={"name": "Canary", "on": True, "config": config, "statements": FLAGS})
+        assert answer.status_code == 201, answer.text
+        created[key] = answer.json()
+    body = {"name": "Canary", "url": f"http://127.0.0.1:{echo.server_port}/hook", "sign": True, "on": True, "secret": WEBHOOK_SECRET}
+    made = server.call("POST", "/api/v2/webhooks", json=body)
+    assert made.status_code == 200 and made.json()["secret"] == WEBHOOK_SECRET
+    path = f"/api/v2/webhooks/{made.json()['_id']}"
+    server.ingest([entries.plain()])
+    for key, one in created.items():
+        until(lambda one=one: server.subscription(one)["_status"]["errors"], f"{key} has failed")
+        for below in ("", "/attempts", "/ledger", "/dead-letters"):
+            assert call("GET", f"/api/v2/integrations/{key}/{one['_id']}{below}").status_code == 200
+    until(lambda: call("GET", path, token=reader).json()["_delivery"]["state"] == "suspended", "the webhook is suspended")
+    assert any("x-ld-signature" in seen.lower() for seen in echo.seen) and any("canaryotlp" in seen for seen in echo.seen)
+    secret = [{"op": "replace", "path": "/secret", "value": WEBHOOK_SECRET}]
+    assert call("PATCH", path, token=reader, json=secret).status_code == 403
+    wrong = {**body, "url": WEBHOOK_SECRET, "statements": [WEBHOOK_SECRET]}
+    assert server.call("POST", "/api/v2/webhooks", json=wrong).status_code == 400
+    for below in ("/api/v2/webhooks", "/api/v2/integration-health", "/api/v2/auditlog"):
+        assert call("GET", below, token=reader).status_code == 200
+    assert call("GET", "/metrics").status_code == 200
+    assert server.stop() == 0
+    call.assert_without(canaries)
+    assert_absent(canaries, server.program.errors() + server.program.output(), "the log")
+    for file in all_files(server.data):
+        assert_absent(canaries, file.read_bytes(), file.name)
 
 
 def test_credentials_inside_an_address_are_shown_to_nobody(server, receiver):

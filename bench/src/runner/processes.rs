@@ -221,6 +221,7 @@ impl Server {
             ("AUDITCAST_BOOTSTRAP_TOKEN", token.clone()),
             ("AUDITCAST_INTEGRATIONS_DIR", show(&tools.integrations)),
             ("AUDITCAST_ALLOW_DESTINATIONS", "127.0.0.0/8".to_owned()),
+            ("AUDITCAST_ACCOUNT_SUBSCRIPTIONS_MAX", "1000000".to_owned()),
         ];
         if let Some(tls) = sink.tls {
             let names: Vec<String> = VENDOR_HOSTS.iter().map(|host| format!("{host}:443={tls}")).collect();

@@ -161,6 +161,7 @@ mod tests {
             Conflict::Redelivering(text()).into(),
             Conflict::AccountName.into(),
             Conflict::NeverOn.into(),
+            Conflict::Limit { what: "things", max: 1 }.into(),
             Conflict::KeyReused.into(),
         ]
     }
@@ -176,7 +177,7 @@ mod tests {
             Error::Conflict(conflict) => match conflict {
                 Conflict::Edit | Conflict::Test { .. } | Conflict::EntryId { .. } | Conflict::Jobs => true,
                 Conflict::NothingToRedeliver | Conflict::Redelivering(_) | Conflict::AccountName => true,
-                Conflict::NeverOn | Conflict::KeyReused => true,
+                Conflict::NeverOn | Conflict::KeyReused | Conflict::Limit { .. } => true,
             },
         }
     }

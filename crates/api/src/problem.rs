@@ -194,6 +194,7 @@ fn of_conflict(conflict: Conflict, message: String) -> Problem {
         | Conflict::NothingToRedeliver
         | Conflict::Redelivering(_)
         | Conflict::AccountName
+        | Conflict::Limit { .. }
         | Conflict::NeverOn => conflicting("conflict"),
         Conflict::EntryId { index, id, sequence } => conflicting("id_conflict")
             .with("index", index)

@@ -3,7 +3,7 @@
 mod action;
 mod grant;
 
-use domain::{AccountId, Resource, Segment, TokenId};
+use domain::{AccountId, Resource, Segment, Timestamp, TokenId};
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -27,6 +27,8 @@ pub struct Caller {
     pub member: TokenId,
     /// Whether it is the token of a program.
     pub is_service: bool,
+    /// When the value that was used stops working.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Caller {
@@ -44,6 +46,11 @@ impl Caller {
             return Ok(());
         }
         Err(Error::Forbidden { action, resource: resource.plain() })
+    }
+
+    /// Whether what works until `expires_at`, or without an end, works longer than the caller.
+    pub(crate) fn ends_before(&self, expires_at: Option<Timestamp>) -> bool {
+        self.expires_at.is_some_and(|own| expires_at.is_none_or(|asked| asked > own))
     }
 
     /// How entries name the token that made a change.

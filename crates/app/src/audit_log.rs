@@ -18,6 +18,7 @@ use crate::{Action, App, Caller, Error, access::account_resource};
 
 pub use counts::{EntryCounts, EntryCountsAsked};
 pub use cursor::Cursor;
+pub(crate) use export::Exports;
 pub use export::{Export, ExportAsked};
 pub use filter::EntryFilter;
 use filter::Filter;

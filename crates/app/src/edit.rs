@@ -1,7 +1,7 @@
 //! The bodies in which a change may come.
 
 use domain::FieldError;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     Conflict, Error, Settings,
@@ -84,6 +84,12 @@ impl Edit {
         }
         Ok(document)
     }
+}
+
+/// Stands for a secret where a change is applied to see what it writes: what is still there
+/// afterwards was not written. No secret is an object, so nobody can write it.
+pub(crate) fn hidden() -> Value {
+    json!({ "hidden": true })
 }
 
 const FORMS: &str = "the body must be a JSON Patch: an array of {op, path, value}, \

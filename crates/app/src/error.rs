@@ -117,6 +117,14 @@ pub enum Conflict {
     /// There is an account of this name.
     #[error("there is an account of this name already")]
     AccountName,
+    /// The account has as many of these as it may have.
+    #[error("the account has {max} {what}, as many as it may; delete one first")]
+    Limit {
+        /// What there are so many of.
+        what: &'static str,
+        /// How many.
+        max: usize,
+    },
     /// A subscription that was never on has no position.
     #[error("the subscription was never on, so there is nothing behind it that could be replayed")]
     NeverOn,
@@ -145,6 +153,7 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Full => Self::Full,
+            store::Error::Limit { what, max } => Conflict::Limit { what, max }.into(),
             store::Error::Closed => {
                 Self::Unavailable { message: "the server is stopping or cannot write", source: error.into() }
             }

@@ -18,9 +18,6 @@ use crate::{
     record::Record,
 };
 
-/// The most sources of one account.
-pub(crate) const SOURCES_MAX: usize = 1_000;
-
 /// A source as users see it, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngestSourceView {
@@ -65,13 +62,18 @@ impl App {
     /// Makes a source of `body` and records that. Its secret is beside it, to be shown this once.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::Invalid`] with every mistake, or what the store says.
+    /// [`Error::Forbidden`]; [`Error::BeyondMaker`] for a caller that expires, since a source does
+    /// not; [`Error::Invalid`] with every mistake; or what the store says.
     pub async fn ingest_source_create(
         &self,
         caller: &Caller,
         body: &Value,
     ) -> Result<(IngestSourceView, Secret), Error> {
         self.ingest_sources_may_change(caller)?;
+        if caller.ends_before(None) {
+            let text = "the access token expires, and cannot make a source, which does not";
+            return Err(Error::BeyondMaker(text.to_owned()));
+        }
         let form::Form { name, secret } = form::read(body, &self.settings)?;
         let secret = secret.map_or_else(make_secret, Ok)?;
         let mut id = [0; 12];
@@ -87,12 +89,7 @@ impl App {
             created_at: self.clock.now(),
         };
         let record = self.source_record(caller, &new, Action::CreateAccessToken);
-        let stored = self.store.ingest_source_create(new, SOURCES_MAX, record).await.map_err(|error| match error {
-            store::Error::Conflict => {
-                Error::invalid(format!("the account has {SOURCES_MAX} sources already; delete one first"))
-            }
-            other => other.into(),
-        })?;
+        let stored = self.store.ingest_source_create(new, record).await?;
         Ok((view(stored), secret))
     }
 

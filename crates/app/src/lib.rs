@@ -45,7 +45,8 @@ pub use readiness::Readiness;
 pub use retention::RetentionChange;
 pub use settings::Settings;
 pub use store::{
-    AccountRetention, AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate, SkippedRange,
+    AccountLimits, AccountRetention, AppendedItem, Counts, Job, JobCounts, JobKind, JobPage, JobState, LetterFate,
+    SkippedRange,
 };
 pub use subscriptions::{
     Attempts, AttemptsAsked, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX, Ledger,
@@ -90,8 +91,7 @@ pub struct App {
     /// cannot keep requests waiting.
     dry_run: tokio::sync::Mutex<()>,
     ingest_counts: ingest::Counts,
-    /// A permit for each export that may be under way.
-    exports: Arc<tokio::sync::Semaphore>,
+    exports: Arc<audit_log::Exports>,
     searches: turns::Turns,
 }
 
@@ -111,7 +111,7 @@ impl App {
             account_changes: tokio::sync::Mutex::default(),
             dry_run: tokio::sync::Mutex::default(),
             ingest_counts: ingest::Counts::default(),
-            exports: Arc::new(tokio::sync::Semaphore::new(Self::EXPORTS_MAX)),
+            exports: Arc::default(),
             searches: turns::Turns::new(Self::SEARCHES_MAX),
         })
     }

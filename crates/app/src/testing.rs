@@ -21,7 +21,7 @@ use integrations::Catalogue;
 use store::{Store, StoreOptions};
 use tempfile::TempDir;
 
-use crate::{App, DEFAULT_ACCOUNT, Parts, Settings};
+use crate::{AccountLimits, App, DEFAULT_ACCOUNT, Parts, Settings};
 
 /// A clock that only tests move.
 #[derive(Default)]
@@ -65,13 +65,21 @@ pub struct Options {
     pub disk_free_min_bytes: u64,
     /// Whether entries get into the index for searches by themselves.
     pub indexes: bool,
+    /// How much one account may have.
+    pub account_limits: AccountLimits,
     /// Limits, and the name of the server.
     pub settings: Settings,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { master: [7; 32], disk_free_min_bytes: 0, indexes: true, settings: Settings::new("test-instance") }
+        Self {
+            master: [7; 32],
+            disk_free_min_bytes: 0,
+            indexes: true,
+            account_limits: AccountLimits::default(),
+            settings: Settings::new("test-instance"),
+        }
     }
 }
 
@@ -147,6 +155,7 @@ impl Server {
         let store_options = StoreOptions {
             disk_free_min_bytes: options.disk_free_min_bytes,
             indexes: options.indexes,
+            account_limits: options.account_limits,
             ..StoreOptions::default()
         };
         let store = Store::open(directory.path(), store_options, Arc::clone(&as_clock)).expect("the store opens");

@@ -13,6 +13,7 @@ mod values;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use api::RateLimits;
+use app::AccountLimits;
 use delivery::{ConditionLimits, client::AllowedRange};
 use domain::Secret;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub shutdown: Duration,
     /// How many subscriptions the metrics tell of one by one.
     pub metrics_subscriptions_max: usize,
+    /// How much one account may have.
+    pub account_limits: AccountLimits,
     /// How logs are written.
     pub log_format: LogFormat,
     /// The least level that is logged.
@@ -285,6 +288,11 @@ fn build(layers: &mut Layers) -> Settings {
         wal_restart_bytes: layers.number("wal_restart_bytes"),
         shutdown: layers.seconds("shutdown_seconds"),
         metrics_subscriptions_max: layers.size("metrics_subscriptions_max"),
+        account_limits: AccountLimits {
+            tokens: layers.size("account_tokens_max"),
+            subscriptions: layers.size("account_subscriptions_max"),
+            ingest_sources: layers.size("account_sources_max"),
+        },
         log_format: layers.read("log_format", values::log_format),
         log_level: layers.read("log_level", values::log_level),
         http: HttpSettings {

@@ -15,7 +15,7 @@ use integrations::{Integration, Kind, RenderedItem};
 use serde_json::{Map, Value};
 
 use crate::{
-    client::{Client, Peer, Profile, SendError},
+    client::{Client, Peer, Profile, SendError, is_public},
     outcome::{Outcome, Reason},
 };
 
@@ -109,6 +109,12 @@ impl Way<'_> {
     pub fn profile(&self, verify_tls: bool) -> Profile {
         Profile { account: self.account, verify_tls }
     }
+}
+
+/// Whether an account may see what `peer` says in its own words, and who it is: an answer of a
+/// host that the config chose could come from within the operator's network, and tell what is there.
+pub fn may_show(integration: &Integration, peer: Option<Peer>) -> bool {
+    integration.host_is_fixed() || peer.is_some_and(|peer| is_public(peer.address.ip()))
 }
 
 /// What came of a request. Its texts may repeat secrets; the engine takes them out.

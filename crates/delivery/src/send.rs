@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use crate::{
-    client::{Peer, is_public},
+    client::Peer,
     courier::{Results, Sent},
-    destination::{Answered, Destination, Destinations, Request, To},
+    destination::{Answered, Destination, Destinations, Request, To, may_show},
     lane::Spec,
     outcome::{Outcome, Reason},
     status::Failure,
@@ -202,8 +202,7 @@ impl Exchange {
     }
 }
 
-/// What an account may see of an answer, beside its status: an answer of a host that the config
-/// chose could come from within the operator's network, and tell what is there.
+/// What an account may see of an answer, beside its status.
 struct Shown {
     body: bool,
     peer: bool,
@@ -211,8 +210,7 @@ struct Shown {
 
 impl Shown {
     fn of(integration: &Integration, peer: Option<Peer>) -> Self {
-        let is_public = peer.is_some_and(|peer| is_public(peer.address.ip()));
-        Self { body: integration.shows_response_body(), peer: integration.host_is_fixed() || is_public }
+        Self { body: integration.shows_response_body(), peer: may_show(integration, peer) }
     }
 }
 

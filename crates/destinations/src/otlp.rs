@@ -14,7 +14,7 @@ use std::sync::Arc;
 use delivery::{
     Outcome, REPLY_BYTES, Reason,
     client::Answer,
-    destination::{Answered, Destination, Request, Summary, To, Way},
+    destination::{Answered, Destination, Request, Summary, To, Way, may_show},
 };
 use domain::Entry;
 use futures_util::future::BoxFuture;
@@ -130,7 +130,9 @@ fn export(to: &To<'_>, items: &[RenderedItem]) -> Result<Export, Outcome> {
 fn read(integration: &Integration, answer: Answer, encoding: Encoding, records: usize, way: Way<'_>) -> Answered {
     let Answer { status, headers, body, truncated, peer, .. } = answer;
     let answered = if status == 200 {
-        reply::success(encoding, &headers, &body, truncated, records)
+        let reply =
+            reply::Success { headers: &headers, body: &body, truncated, shows_words: may_show(integration, peer) };
+        reply.read(encoding, records)
     } else {
         let reply = Reply { status, headers: &headers, body: &body, truncated };
         match integration.read_reply(records, &reply, way.clock.now()) {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use delivery::{
     Outcome, REPLY_BYTES, Reason,
-    client::SendError,
     destination::{Answered, Destination, Request, Summary, To, Way},
 };
 use domain::{Entry, error_chain};
@@ -148,11 +147,8 @@ impl Request for Put {
 
     fn send<'a>(self: Box<Self>, way: Way<'a>) -> BoxFuture<'a, Answered> {
         Box::pin(async move {
-            match self.put(way).await {
-                // The same key cannot be written twice, so asking again tells what became of it.
-                Some(Err(SendError::Broken(_))) => self.answered(self.put(way).await, way),
-                seen => self.answered(seen, way),
-            }
+            let seen = self.put(way).await;
+            self.answered(seen, way)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Connections to the database: how they are opened, checked and pooled.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,7 +12,8 @@ use tokio::sync::Semaphore;
 
 use crate::{Error, OpenError};
 
-/// The newest form of the database that this program knows.
+/// The newest form of the database that this program knows. Each release that changes the schema
+/// has the next number; a form that no release has is told from others by [`check_shape`].
 const FORM: i64 = 1;
 
 const MIGRATIONS: [&str; FORM as usize] = [include_str!("schema.sql")];
@@ -57,7 +59,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 /// Whether the database has the form that this program reads.
 pub(crate) fn check_form(connection: &Connection) -> Result<(), OpenError> {
     match connection.query_row("PRAGMA user_version", [], |row| row.get(0))? {
-        FORM => Ok(()),
+        FORM => check_shape(connection),
         found if found < FORM => Err(OpenError::Older { found, known: FORM }),
         found => Err(OpenError::Newer { found, known: FORM }),
     }
@@ -106,7 +108,32 @@ pub(crate) fn migrate(connection: &Connection) -> Result<(), OpenError> {
         let form = done + step + 1;
         connection.execute_batch(&format!("BEGIN IMMEDIATE; {migration} PRAGMA user_version = {form}; COMMIT;"))?;
     }
-    Ok(())
+    check_shape(connection)
+}
+
+/// Whether the tables and indexes are those that this program makes. A database of another build
+/// may have the same number and other columns; each of its statements could then fail, or do
+/// something else than is meant.
+fn check_shape(connection: &Connection) -> Result<(), OpenError> {
+    let own = Connection::open_in_memory()?;
+    MIGRATIONS.iter().try_for_each(|migration| own.execute_batch(migration))?;
+    let (own, found) = (shape(&own)?, shape(connection)?);
+    match own.keys().chain(found.keys()).find(|name| own.get(*name) != found.get(*name)) {
+        None => Ok(()),
+        Some(name) => Err(OpenError::Shape { name: name.clone() }),
+    }
+}
+
+/// How tables and indexes were made, by name, without comments and blanks.
+fn shape(connection: &Connection) -> Result<BTreeMap<String, String>, rusqlite::Error> {
+    let mut statement = connection.prepare(
+        "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )?;
+    let plain = |sql: String| -> String {
+        let code = sql.lines().filter_map(|line| line.split("--").next());
+        code.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect()
+    };
+    statement.query_map([], |row| Ok((row.get(0)?, plain(row.get(1)?))))?.collect()
 }
 
 /// Free bytes for us on the file system of `directory`; all there are when it cannot be told.
@@ -184,7 +211,7 @@ impl Drop for Lent<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_durability, migrate, open_writer};
+    use super::{check_durability, check_form, migrate, open_writer};
     use crate::OpenError;
 
     #[test]
@@ -210,5 +237,34 @@ mod tests {
         migrate(&connection).expect("has nothing to do");
         connection.execute_batch("PRAGMA user_version = 99").expect("is set");
         assert!(matches!(migrate(&connection), Err(OpenError::Newer { found: 99, .. })));
+    }
+
+    #[test]
+    fn a_database_with_other_tables_under_the_same_number_is_left_alone() {
+        for (change, named) in [
+            ("ALTER TABLE token ADD COLUMN colour TEXT", "token"),
+            ("DROP TABLE condition", "condition"),
+            ("CREATE TABLE more (a INTEGER)", "more"),
+            ("DROP INDEX job_list", "job_list"),
+        ] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let connection = open_writer(&directory.path().join("a.db")).expect("opens");
+            migrate(&connection).expect("migrates");
+            check_form(&connection).expect("is of this form");
+            connection.execute_batch(change).expect("is changed");
+            for refused in [migrate(&connection), check_form(&connection)] {
+                assert!(matches!(&refused, Err(OpenError::Shape { name }) if name == named), "{change}: {refused:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn comments_and_what_sqlite_makes_for_itself_are_no_other_form() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let connection = open_writer(&directory.path().join("a.db")).expect("opens");
+        let commented = super::MIGRATIONS[0].replace("TEXT PRIMARY KEY,", "TEXT   PRIMARY KEY, -- what it is");
+        assert_ne!(commented, super::MIGRATIONS[0]);
+        connection.execute_batch(&format!("{commented} PRAGMA user_version = 1; ANALYZE;")).expect("is made");
+        migrate(&connection).expect("has nothing to do");
     }
 }

@@ -10,6 +10,7 @@ mod committed;
 mod conditions;
 mod duplicates;
 mod idempotency;
+mod ingest_sources;
 mod jobs;
 mod ledger;
 mod limits;
@@ -64,6 +65,12 @@ macro_rules! contract {
                     a_refused_batch_does_not_use_up_its_key
                     accounts_do_not_share_keys
                 }
+                ingest_sources {
+                    a_source_reads_back_as_it_was_stored
+                    sources_are_listed_oldest_first_and_deleted_only_in_their_account
+                    a_source_of_a_suspended_account_is_not_found
+                    an_account_has_so_many_of_each_and_no_more
+                }
                 jobs {
                     a_replay_is_stored_with_its_record_and_read_back
                     jobs_take_turns_and_are_listed_newest_first
@@ -78,6 +85,7 @@ macro_rules! contract {
                 ledger {
                     skipped_entries_that_touch_are_one_range_if_their_reason_is_the_same
                     the_ledger_tells_which_revision_judged_what
+                    revisions_that_judged_nothing_are_paged_by_their_numbers
                     the_ledger_stays_when_the_subscription_goes
                     a_reader_beside_the_server_sees_what_the_server_does
                     an_asked_start_is_kept_for_the_first_time_that_it_is_on

@@ -49,6 +49,15 @@ pub enum OpenError {
         /// The form that this program reads.
         known: i64,
     },
+    /// The database has the number of this form and is of another.
+    #[error(
+        "the database was written by another build of this program: it has another {name}; use that build, or begin \
+         with an empty data directory"
+    )]
+    Shape {
+        /// The first table or index that differs.
+        name: String,
+    },
     /// Any other failure of SQLite while opening.
     #[error("the database cannot be prepared")]
     Prepare(#[from] rusqlite::Error),
@@ -66,6 +75,14 @@ pub enum Error {
     /// A row with this unique value is there already, or it changed meanwhile.
     #[error("it is there already or has changed meanwhile")]
     Conflict,
+    /// The account has as many of these as it may have.
+    #[error("the account has {max} {what}, as many as it may")]
+    Limit {
+        /// What there are so many of.
+        what: &'static str,
+        /// How many.
+        max: usize,
+    },
     /// The disk is full, or nearly so.
     #[error("the disk is full")]
     Full,

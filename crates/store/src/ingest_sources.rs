@@ -3,7 +3,11 @@
 use domain::{AccountId, EntryDraft, IngestSourceId, Timestamp};
 use rusqlite::{OptionalExtension, Row};
 
-use crate::{Error, Store, entries};
+use crate::{
+    Error, Store,
+    account_limits::{self, Counted},
+    entries,
+};
 
 /// A stored source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,25 +33,15 @@ impl Store {
     /// of the transaction.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the account has `sources_max` already.
-    pub async fn ingest_source_create(
-        &self,
-        new: IngestSource,
-        sources_max: usize,
-        record: EntryDraft,
-    ) -> Result<IngestSource, Error> {
+    /// [`Error::Limit`] when the account has as many as it may have.
+    pub async fn ingest_source_create(&self, new: IngestSource, record: EntryDraft) -> Result<IngestSource, Error> {
         let no = self.account_no(new.account).await?;
+        let limits = self.shared.options.account_limits;
         self.shared
             .writer
             .run(move |group| {
+                account_limits::check_room(group.connection, no, Counted::IngestSources, limits)?;
                 let created_at = group.now();
-                let stored: i64 = group
-                    .connection
-                    .prepare_cached("SELECT count(*) FROM ingest_source WHERE account = ?1")?
-                    .query_row([no], |row| row.get(0))?;
-                if usize::try_from(stored).unwrap_or(usize::MAX) >= sources_max {
-                    return Err(Error::Conflict);
-                }
                 group
                     .connection
                     .prepare_cached(

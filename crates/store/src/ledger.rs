@@ -42,6 +42,23 @@ pub struct Ledger {
     pub totals: LedgerTotals,
 }
 
+/// Which part of a ledger's lists is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerPart {
+    /// The lists begin after this sequence.
+    pub after: Sequence,
+    /// The list of revisions begins after this one, too: any number of them may have judged
+    /// nothing at one sequence. 0: with the first.
+    pub after_revision: u64,
+    /// The most items of each list.
+    pub count: usize,
+}
+
+impl LedgerPart {
+    /// All of it.
+    pub const WHOLE: Self = Self { after: Sequence(0), after_revision: 0, count: usize::MAX };
+}
+
 /// How much there is, however much of it is listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerTotals {
@@ -75,20 +92,13 @@ pub struct Revision {
 }
 
 impl Store {
-    /// The ledger of a subscription, also of one that was deleted. Each of its lists begins after
-    /// the sequence `after` and has at most `count` items.
+    /// The ledger of a subscription, also of one that was deleted.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the account never had such a subscription.
-    pub async fn ledger_get(
-        &self,
-        account: AccountId,
-        id: SubscriptionId,
-        after: Sequence,
-        count: usize,
-    ) -> Result<Ledger, Error> {
+    pub async fn ledger_get(&self, account: AccountId, id: SubscriptionId, part: LedgerPart) -> Result<Ledger, Error> {
         let no = self.account_no(account).await?;
-        self.read(move |connection| read(connection, (account, no), id, after, count)).await
+        self.read(move |connection| read(connection, (account, no), id, part)).await
     }
 }
 
@@ -96,8 +106,7 @@ pub(crate) fn read(
     connection: &Connection,
     (account, no): (AccountId, i64),
     id: SubscriptionId,
-    after: Sequence,
-    count: usize,
+    part: LedgerPart,
 ) -> Result<Ledger, Error> {
     let mut ledger = head(connection, (account, no), id)?;
     ledger.progress = progress::read(connection, id)?;
@@ -106,10 +115,11 @@ pub(crate) fn read(
     {
         progress.frontier = Some(progress::matched(connection, no)?);
     }
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    // No sequence is that large; a caller may ask for anything.
-    let after = Sequence(after.0.min(entries::SEQUENCE_MAX.0));
-    ledger.revisions = revisions(connection, id, after, count)?;
+    let count = i64::try_from(part.count).unwrap_or(i64::MAX);
+    // No sequence and no revision is that large; a caller may ask for anything.
+    let after = Sequence(part.after.0.min(entries::SEQUENCE_MAX.0));
+    let after_revision = i64::try_from(part.after_revision).unwrap_or(i64::MAX);
+    ledger.revisions = revisions(connection, id, (after, after_revision), count)?;
     ledger.skipped = skipped::list(connection, id, after, count)?;
     ledger.dead = letters(connection, id, LetterFate::Dead, after, count)?;
     ledger.late = letters(connection, id, LetterFate::Skipped, after, count)?;
@@ -154,11 +164,12 @@ fn head(connection: &Connection, (account, no): (AccountId, i64), id: Subscripti
         .ok_or(Error::NotFound)
 }
 
-/// The revisions that judged something after `after`, and those that judged nothing from there on.
+/// The later revisions that judged something after `after`, and those that judged nothing from
+/// there on.
 fn revisions(
     connection: &Connection,
     id: SubscriptionId,
-    after: Sequence,
+    (after, after_revision): (Sequence, i64),
     count: i64,
 ) -> Result<Vec<Revision>, rusqlite::Error> {
     let mut statement = connection.prepare_cached(
@@ -166,7 +177,7 @@ fn revisions(
              SELECT revision, statements, is_on, frontier,
                     lead(frontier) OVER (ORDER BY revision) AS until, detail, made_at
              FROM revision WHERE subscription = ?1)
-         WHERE until IS NULL OR until >= ?2 ORDER BY revision LIMIT ?3",
+         WHERE (until IS NULL OR until >= ?2) AND revision > ?3 ORDER BY revision LIMIT ?4",
     )?;
     let of_row = |row: &Row<'_>| {
         Ok(Revision {
@@ -179,7 +190,7 @@ fn revisions(
             made_at: Timestamp::from_millis(row.get(6)?),
         })
     };
-    statement.query_map((id.as_bytes(), after.0.cast_signed(), count), of_row)?.collect()
+    statement.query_map((id.as_bytes(), after.0.cast_signed(), after_revision, count), of_row)?.collect()
 }
 
 fn letters(

@@ -6,7 +6,7 @@ use domain::{AccountId, Entry, Sequence, SubscriptionId};
 use rusqlite::Connection;
 
 use crate::{
-    Account, Error, Ledger, OpenError, Store, accounts, connection,
+    Account, Error, Ledger, LedgerPart, OpenError, Store, accounts, connection,
     entries::{self, SEQUENCE_BITS},
     ledger,
 };
@@ -65,7 +65,7 @@ impl LedgerReader {
     pub fn ledger(&self, account: AccountId, id: SubscriptionId) -> Result<(Ledger, Vec<Sequence>), Error> {
         let snapshot = self.connection.unchecked_transaction()?;
         let no = accounts::number_of(&snapshot, account)?;
-        let ledger = ledger::read(&snapshot, (account, no), id, Sequence(0), usize::MAX)?;
+        let ledger = ledger::read(&snapshot, (account, no), id, LedgerPart::WHOLE)?;
         let changed = {
             let mut statement = snapshot.prepare_cached(&format!(
                 "SELECT d.sequence FROM dead_letter d JOIN entry e ON e.place = (?1 << {SEQUENCE_BITS} | d.sequence)

@@ -5,6 +5,7 @@
 //! Deliberately absent: what policies, configurations and progress details mean; they are kept as
 //! text. HTTP.
 
+mod account_limits;
 mod account_retention;
 mod accounts;
 mod attempts;
@@ -39,6 +40,7 @@ use std::{
 use domain::{AccountId, Clock};
 use rusqlite::Connection;
 
+pub use account_limits::AccountLimits;
 pub use account_retention::AccountRetention;
 pub use accounts::{Account, AccountEdit, AccountWork, NewAccount, Suspension};
 pub use attempts::{AttemptLimits, AttemptsRow, AttemptsWrite, DropStep};
@@ -52,7 +54,7 @@ pub use jobs::{
     Work,
 };
 pub use keyring::Keyring;
-pub use ledger::{Ledger, LedgerTotals, Revision};
+pub use ledger::{Ledger, LedgerPart, LedgerTotals, Revision};
 pub use ledger_reader::{LedgerReader, LogPage};
 pub use progress::{Counts, DeadLetter, JournalWrite, LetterFate, Progress};
 pub use retention::{EntriesDropped, EntryDrop, HeldUp, OldLog};
@@ -83,6 +85,8 @@ pub struct StoreOptions {
     /// Whether entries get into the index for searches by themselves; without it only by
     /// [`Store::index_build`].
     pub indexes: bool,
+    /// How much one account may have.
+    pub account_limits: AccountLimits,
 }
 
 impl Default for StoreOptions {
@@ -94,6 +98,7 @@ impl Default for StoreOptions {
             wal_restart_bytes: 256 * 1024 * 1024,
             readers: 4,
             indexes: true,
+            account_limits: AccountLimits::default(),
         }
     }
 }

@@ -3,7 +3,12 @@
 use domain::{AccountId, EntryDraft, Sequence, SubscriptionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
-use crate::{Error, Store, entries, jobs, progress, writer::Group};
+use crate::{
+    Error, Store,
+    account_limits::{self, Counted},
+    entries, jobs, progress,
+    writer::Group,
+};
 
 /// A subscription to store.
 #[derive(Clone, Debug)]
@@ -79,12 +84,14 @@ impl Store {
     /// When it is on, it starts where that was asked for, or just before that entry.
     ///
     /// # Errors
-    /// [`Error`] when the database fails.
+    /// [`Error::Limit`] when the account has as many as it may have.
     pub async fn subscription_create(&self, new: NewSubscription, record: EntryDraft) -> Result<Subscription, Error> {
         let no = self.account_no(new.account).await?;
+        let limits = self.shared.options.account_limits;
         self.shared
             .writer
             .run(move |group| {
+                account_limits::check_room(group.connection, no, Counted::Subscriptions, limits)?;
                 let recorded = entries::append_system(group, new.account, no, record)?;
                 let start = new.edit.on.then(|| new.start.unwrap_or(recorded.previous()));
                 let now = group.now();

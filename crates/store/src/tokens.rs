@@ -3,7 +3,11 @@
 use domain::{AccountId, EntryDraft, Timestamp, TokenId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::{Error, Store, entries};
+use crate::{
+    Error, Store,
+    account_limits::{self, Counted},
+    entries,
+};
 
 /// A token to store.
 #[derive(Clone, Debug)]
@@ -121,12 +125,18 @@ impl Store {
     /// Stores a token and, in the same transaction, the entry that records it.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when a token with this hash exists.
+    /// [`Error::Conflict`] when a token with this hash exists; [`Error::Limit`] when the account has
+    /// as many as it may have.
     pub async fn token_create(&self, new: NewToken, record: EntryDraft) -> Result<Token, Error> {
         let no = self.account_no(new.account).await?;
+        let limits = self.shared.options.account_limits;
         self.shared
             .writer
             .run(move |group| {
+                // The token of a setting is the way in when nothing else is.
+                if new.kind != TokenKind::Bootstrap {
+                    account_limits::check_room(group.connection, no, Counted::Tokens, limits)?;
+                }
                 let now = group.now();
                 insert(group.connection, no, &new, now)?;
                 entries::append_system(group, new.account, no, record)?;

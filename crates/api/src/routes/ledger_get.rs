@@ -30,6 +30,7 @@ pub(crate) async fn handle(
     let limit = query.number("limit", 1..=LedgerAsked::LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let asked = LedgerAsked {
         after: Sequence(query.number("after", 0..=u64::MAX)?.unwrap_or(0)),
+        after_revision: query.number("afterRevision", 0..=u64::MAX)?.unwrap_or(0),
         limit: usize::try_from(limit).unwrap_or(LedgerAsked::LIMIT_MAX),
     };
     let ledger = shared.app.ledger_get(&caller, &key, &id, asked).await?;
@@ -38,7 +39,10 @@ pub(crate) async fn handle(
 
 fn representation(subscription: &str, asked: LedgerAsked, ledger: &Ledger) -> Value {
     let Ledger { kept, sum } = ledger;
-    let own = format!("{subscription}/ledger?limit={}&after={}", asked.limit, asked.after);
+    let mut own = format!("{subscription}/ledger?limit={}&after={}", asked.limit, asked.after);
+    if asked.after_revision > 0 {
+        own = format!("{own}&afterRevision={}", asked.after_revision);
+    }
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
     put("_links", json!({ "parent": link(subscription), "self": link(&own) }));

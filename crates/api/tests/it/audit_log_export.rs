@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use app::{App, Grant, testing::ManualClock};
-use axum::{body::Body, http::Request};
+use app::{Grant, testing::ManualClock};
+use axum::{
+    body::Body,
+    http::{Request, Response},
+};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN, Reply, TestApp};
+use crate::support::{ADMIN, Reply, TestApp, until};
 
 const EXPORT: &str = "/api/v2/auditlog/export";
 
@@ -123,31 +126,54 @@ async fn only_who_may_export_does_and_wrong_questions_are_told() {
     }
 }
 
-#[tokio::test]
-async fn an_export_is_made_as_it_is_read_and_only_some_at_a_time() {
-    let app = TestApp::start().await;
+/// Fills the log with entries that take several pages of an export.
+async fn ingest_large(app: &TestApp) {
     let big = "x".repeat(200_000);
     for number in 0..40 {
         let entry = json!({"_id": format!("b{number}"), "action": "pay", "resource": "order/1", "name": big});
         app.ingest("/ingest/entries", &[], entry.to_string()).await.expect(202);
     }
-    let begin = async || {
-        let request = Request::get(EXPORT).header("authorization", ADMIN).body(Body::empty()).expect("a request");
-        app.answer(request).await
-    };
-    let mut open = Vec::new();
-    for _ in 0..App::EXPORTS_MAX {
-        let mut body = begin().await.into_body();
-        let first = body.frame().await.expect("a page").expect("is read").into_data().expect("bytes");
-        assert!(first.len() < 2_000_000, "{}", first.len());
-        open.push(body);
-    }
-    assert_eq!(begin().await.status().as_u16(), 503);
-    drop(open.pop());
-    // The one that was dropped ends with its next page.
-    while begin().await.status().as_u16() == 503 {
-        tokio::task::yield_now().await;
-    }
-    let rest = open.remove(0).collect().await.expect("is read").to_bytes();
+}
+
+async fn begin(app: &TestApp, query: &str) -> Response<Body> {
+    let request = Request::get(format!("{EXPORT}{query}")).header("authorization", ADMIN).body(Body::empty());
+    app.answer(request.expect("a request")).await
+}
+
+async fn page(body: &mut Body) -> Option<usize> {
+    let frame = body.frame().await?.ok()?;
+    Some(frame.into_data().expect("bytes").len())
+}
+
+#[tokio::test]
+async fn an_export_is_made_as_it_is_read_and_one_of_an_account_at_a_time() {
+    let app = TestApp::start().await;
+    ingest_large(&app).await;
+    let mut first = begin(&app, "").await.into_body();
+    assert!(page(&mut first).await.expect("a page") < 2_000_000);
+    let refused = app.admin("GET", EXPORT, Value::Null).await.expect_problem(503, "service_unavailable");
+    assert!(refused.text.contains("of this account"), "{}", refused.text);
+    app.server.add_account("other").await;
+    let other = app.server.app.token_create("other", "of a test", &Grant::Admin).await.expect("a token");
+    app.call(other.expose(), "GET", EXPORT, Value::Null).await.expect(200);
+    let rest = first.collect().await.expect("is read").to_bytes();
     assert!(rest.len() > 6_000_000, "{}", rest.len());
+    // A reader that went away gives its turn back with the next page.
+    let mut second = begin(&app, "").await.into_body();
+    assert!(page(&mut second).await.is_some());
+    drop(second);
+    until("the turn is free", async || begin(&app, "").await.status().as_u16() == 200).await;
+}
+
+#[tokio::test]
+async fn an_export_whose_entries_leave_the_log_is_broken_off() {
+    let app = TestApp::start().await;
+    for format in ["ndjson", "csv"] {
+        ingest_large(&app).await;
+        let mut body = begin(&app, &format!("?format={format}")).await.into_body();
+        assert!(page(&mut body).await.is_some());
+        app.server.drop_entries(usize::MAX).await;
+        assert!(body.collect().await.is_err(), "{format}: the end of the answer is no end of the export");
+        assert_eq!(begin(&app, "").await.status().as_u16(), 200);
+    }
 }

@@ -104,6 +104,21 @@ async fn the_ledger_of_one_that_was_never_on_has_no_counts() {
 }
 
 #[tokio::test]
+async fn revisions_are_paged_by_their_numbers() {
+    let app = TestApp::start().await;
+    let path = app.create("splunk", splunk()).await;
+    for name in ["a", "b", "c"] {
+        app.admin("PATCH", &path, json!([{"op": "replace", "path": "/name", "value": name}])).await.expect(200);
+    }
+    let page = ledger(&app, &path, "?limit=2&afterRevision=2").await;
+    let numbers: Vec<_> =
+        page["revisions"]["items"].as_array().expect("a list").iter().map(|one| &one["revision"]).collect();
+    assert_eq!((numbers, &page["revisions"]["total"]), (vec![&json!(3), &json!(4)], &json!(4)));
+    assert_eq!(page["_links"]["self"]["href"], format!("{path}/ledger?limit=2&after=0&afterRevision=2"));
+    assert_eq!(ledger(&app, &path, "?afterRevision=4").await["revisions"]["items"], json!([]));
+}
+
+#[tokio::test]
 async fn only_who_may_see_deliveries_sees_the_ledger() {
     let app = TestApp::start().await;
     let path = format!("{}/ledger", app.create("splunk", splunk()).await);
@@ -111,7 +126,7 @@ async fn only_who_may_see_deliveries_sees_the_ledger() {
         let token = app.token(grant).await;
         app.call(&token, "GET", &path, Value::Null).await.expect(status);
     }
-    for query in ["limit=0", "limit=1001", "limit=x", "after=-1", "after=x"] {
+    for query in ["limit=0", "limit=1001", "limit=x", "after=-1", "after=x", "afterRevision=x"] {
         app.admin("GET", &format!("{path}?{query}"), Value::Null).await.expect_problem(400, "invalid_request");
     }
     app.admin("GET", &format!("{path}?after=18446744073709551615"), Value::Null).await.expect(200);

@@ -1,5 +1,6 @@
 //! The REST API over a real store, a real catalogue and a running engine, called in process.
 
+mod account_limits;
 mod accounts;
 mod attempts;
 mod audit_log;
@@ -23,6 +24,7 @@ mod subscriptions;
 mod support;
 mod terraform;
 mod test_sends;
+mod token_expiry;
 mod tokens;
 mod updates;
 mod walk;

@@ -9,6 +9,35 @@ async fn patched(app: &TestApp, path: &str, body: Value) -> Value {
 }
 
 #[tokio::test]
+async fn a_guess_of_a_secret_is_refused_whether_it_is_right_or_not() {
+    let app = TestApp::start().await;
+    let path = app.create("datadog", datadog()).await;
+    let only_names = json!([{"effect": "allow", "resources": ["integration/*"], "actions": ["updateName"]}]);
+    let token = app.policy_token(only_names).await;
+    let config = |key: &str| json!({"apiKey": key, "hostURL": "https://api.datadoghq.eu"});
+    for guess in ["canary-key-1f2e", "canary-key-other"] {
+        for change in [
+            json!([{"op": "replace", "path": "/config/apiKey", "value": guess}]),
+            json!([{"op": "add", "path": "/apiKey", "value": guess}]),
+            json!([{"op": "replace", "path": "/config", "value": config(guess)}]),
+            json!({"merge": {"config": {"apiKey": guess}}}),
+        ] {
+            app.call(&token, "PATCH", &path, change).await.expect_problem(403, "forbidden");
+        }
+    }
+    // What is shown may be repeated, since that tells nothing.
+    let shown = app.call(&token, "GET", &path, Value::Null).await.expect(200).body;
+    for change in [
+        json!([{"op": "replace", "path": "/config", "value": shown["config"]}]),
+        json!([{"op": "replace", "path": "/config/hostURL", "value": "https://api.datadoghq.eu"}]),
+        json!({"merge": {"config": {"apiKey": shown["config"]["apiKey"]}, "name": "renamed"}}),
+    ] {
+        app.call(&token, "PATCH", &path, change).await.expect(200);
+    }
+    assert_eq!(app.admin("GET", &path, Value::Null).await.body["name"], "renamed");
+}
+
+#[tokio::test]
 async fn operations_change_what_they_point_at() {
     let app = TestApp::start().await;
     let path = app.create("datadog", datadog()).await;

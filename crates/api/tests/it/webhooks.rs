@@ -54,6 +54,30 @@ fn replace(path: &str, value: impl Into<Value>) -> Value {
 }
 
 #[tokio::test]
+async fn a_guess_of_the_secret_is_refused_whether_it_is_right_or_not() {
+    let app = TestApp::start().await;
+    let body = |secret: Option<&str>| json!({"url": "https://hook.test/a", "sign": false, "on": false, "name": "n", "secret": secret});
+    let only_names = json!([{"effect": "allow", "resources": ["webhook/*"], "actions": ["updateName"]}]);
+    let token = app.policy_token(only_names).await;
+    for stored in [Some("s3cr3t-value"), None] {
+        let (path, _) = make(&app, body(stored)).await;
+        for guess in [json!("s3cr3t-value"), json!("other"), json!(""), Value::Null] {
+            for change in [
+                replace("/secret", guess.clone()),
+                json!([{"op": "add", "path": "/secret", "value": guess}]),
+                json!({"merge": {"secret": guess}}),
+                json!([{"op": "copy", "from": "/name", "path": "/secret"}]),
+                json!([{"op": "remove", "path": "/secret"}]),
+            ] {
+                app.call(&token, "PATCH", &path, change).await.expect_problem(403, "forbidden");
+            }
+        }
+        app.call(&token, "PATCH", &path, replace("/name", "m")).await.expect(200);
+        app.admin("PATCH", &path, replace("/secret", "s3cr3t-value")).await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn a_webhook_reads_back_as_it_was_sent_with_its_secret() {
     let app = TestApp::start().await;
     let statements =

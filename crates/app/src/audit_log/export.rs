@@ -1,11 +1,11 @@
 //! Giving the log away whole, or a range of it, in the order of its sequences.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use domain::{AccountId, Entry, Sequence, Timestamp};
+use parking_lot::Mutex;
 use serde_json::json;
 use store::Store;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{Action, App, Caller, Error, access::account_resource, record::Record};
 
@@ -32,18 +32,51 @@ pub struct Export {
     account: AccountId,
     after: Sequence,
     last: Sequence,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
+}
+
+/// The accounts of which an export is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Exports(Mutex<HashSet<AccountId>>);
+
+/// The one export of an account; it ends when this is dropped.
+#[derive(Debug)]
+struct Turn {
+    exports: Arc<Exports>,
+    account: AccountId,
+}
+
+impl Exports {
+    fn begin(self: &Arc<Self>, account: AccountId) -> Result<Turn, Error> {
+        let refused = |message| Err(Error::Unavailable { message, source: "no turn for an export is free".into() });
+        let mut running = self.0.lock();
+        if running.contains(&account) {
+            return refused("an export of this account is under way; try again when it has ended");
+        }
+        if running.len() >= App::EXPORTS_MAX {
+            return refused("as many exports are under way as may be; try again when one of them has ended");
+        }
+        running.insert(account);
+        Ok(Turn { exports: Arc::clone(self), account })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.exports.0.lock().remove(&self.account);
+    }
 }
 
 impl App {
-    /// The most exports that are under way at a time.
-    pub const EXPORTS_MAX: usize = 4;
+    /// The most exports that are under way at a time, one for each account. Each holds a few
+    /// megabytes and, now and then, a reading connection.
+    pub const EXPORTS_MAX: usize = 16;
 
     /// Begins an export, and records it in the log. `format` is its name in the record.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Invalid`] for bounds of both kinds; [`Error::Unavailable`] while
-    /// as many exports are under way as may be; or what the store says.
+    /// one of the account is under way, or as many as may be; or what the store says.
     pub async fn entries_export(
         &self,
         caller: &Caller,
@@ -57,11 +90,8 @@ impl App {
                 "give either sequences (fromSequence, toSequence) or times (from, to), not both",
             ));
         }
-        let turn = Arc::clone(&self.exports).try_acquire_owned().map_err(|_| Error::Unavailable {
-            message: "as many exports are under way as may be; try again when one of them has ended",
-            source: "no turn for an export is free".into(),
-        })?;
         let account = caller.account;
+        let turn = self.exports.begin(account)?;
         let (first, last) = self.export_range(account, asked).await?;
         let record = Record {
             caller: Some(caller),
@@ -105,14 +135,50 @@ impl Export {
     /// The next entries, in order; none at the end.
     ///
     /// # Errors
-    /// What the store says.
+    /// [`Error::Internal`] when they have left the log meanwhile, since what follows would hide
+    /// that something is missing; or what the store says.
     pub async fn next(&mut self) -> Result<Vec<Arc<Entry>>, Error> {
         if self.after >= self.last {
             return Ok(Vec::new());
         }
         let mut page = self.store.entry_page(self.account, self.after, PAGE_ENTRIES, PAGE_BYTES).await?;
+        let wanted = self.after.next();
+        if page.first().map(|entry| entry.sequence) != Some(wanted) {
+            let text = format!("entry {wanted} has left the log while it was exported");
+            return Err(Error::internal(text));
+        }
         page.retain(|entry| entry.sequence <= self.last);
         self.after = page.last().map_or(self.last, |entry| entry.sequence);
         Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use domain::AccountId;
+
+    use super::Exports;
+    use crate::{App, Error};
+
+    fn account(number: usize) -> AccountId {
+        AccountId::from_bytes([u8::try_from(number).expect("is small"); 12])
+    }
+
+    #[test]
+    fn an_account_has_one_export_and_all_together_have_a_bound() {
+        let exports = Arc::new(Exports::default());
+        let mut turns: Vec<_> = (0..App::EXPORTS_MAX).map(|number| exports.begin(account(number))).collect();
+        assert!(turns.iter().all(Result::is_ok));
+        let message = |number| match exports.begin(account(number)) {
+            Err(Error::Unavailable { message, .. }) => message,
+            other => panic!("is refused: {other:?}"),
+        };
+        assert!(message(0).contains("of this account"));
+        assert!(message(App::EXPORTS_MAX).contains("as many exports"));
+        drop(turns.pop());
+        assert!(exports.begin(account(App::EXPORTS_MAX)).is_ok());
+        assert!(message(0).contains("of this account"));
     }
 }

@@ -3,6 +3,7 @@
 use delivery::ledger::Sum;
 use domain::Sequence;
 use integrations::WEBHOOK_KEY;
+use store::LedgerPart;
 
 use super::{not_found, parse_id};
 use crate::{Action, App, Caller, Error, access::subscription_resource};
@@ -12,6 +13,8 @@ use crate::{Action, App, Caller, Error, access::subscription_resource};
 pub struct LedgerAsked {
     /// The lists begin after this sequence.
     pub after: Sequence,
+    /// The list of revisions begins after this one, too.
+    pub after_revision: u64,
     /// The most items of each list.
     pub limit: usize,
 }
@@ -38,8 +41,9 @@ impl App {
     /// integration; or what the store says.
     pub async fn ledger_get(&self, caller: &Caller, key: &str, id: &str, asked: LedgerAsked) -> Result<Ledger, Error> {
         caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
-        let limit = asked.limit.min(LedgerAsked::LIMIT_MAX);
-        let kept = self.store.ledger_get(caller.account, parse_id(id)?, asked.after, limit).await.map_err(not_found)?;
+        let LedgerAsked { after, after_revision, limit } = asked;
+        let part = LedgerPart { after, after_revision, count: limit.min(LedgerAsked::LIMIT_MAX) };
+        let kept = self.store.ledger_get(caller.account, parse_id(id)?, part).await.map_err(not_found)?;
         if kept.integration != key || key == WEBHOOK_KEY {
             return Err(Error::NotFound("subscription"));
         }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Action, App, Caller, Conflict, Error,
     access::subscription_resource,
-    edit::{Edit, Subject},
+    edit::{Edit, Subject, hidden},
 };
 
 /// Everything that storing a change needs.
@@ -111,6 +111,12 @@ impl App {
             [first] => first != "config",
             [first, name, ..] => first != "config" || is_public(name),
         };
+        let resource = subscription_resource(&id.to_string());
+        let may_configure = caller.may(Action::UpdateConfiguration, &resource);
+        if !may_configure && writes_secret(edit, integration, before, &readable) {
+            // Also with what is there already: an answer must not tell whether a guess was right.
+            caller.authorise(Action::UpdateConfiguration, &resource)?;
+        }
         let mut document = edit.apply(&subject(integration.key()), before.document(), &readable)?;
         if let Some(Value::Object(config)) = document.get_mut("config") {
             integration.keep_masked(config, &before.config);
@@ -125,7 +131,6 @@ impl App {
         if actions.is_empty() {
             return Ok(None);
         }
-        let resource = subscription_resource(&id.to_string());
         actions.iter().try_for_each(|action| caller.authorise(*action, &resource))?;
         let record = Record {
             caller,
@@ -139,6 +144,23 @@ impl App {
         let edit = after.seal(&*self.keyring, caller.account, id)?;
         Ok(Some(Prepared { form: after, edit, record }))
     }
+}
+
+/// Whether the change gives a secret a value, other than by repeating the mask that is shown of it.
+fn writes_secret(edit: &Edit, integration: &Integration, before: &Form, readable: &dyn Fn(&[String]) -> bool) -> bool {
+    let variables = integration.form_variables().iter().filter(|variable| variable.secret);
+    let secrets: Vec<_> = variables.filter(|variable| before.config.contains_key(&variable.key)).collect();
+    let mut document = before.document();
+    for secret in &secrets {
+        document["config"][&secret.key] = hidden();
+    }
+    // What cannot be applied is told by applying it to what is there.
+    let Ok(after) = edit.apply(&subject(integration.key()), document, readable) else { return false };
+    let masked = integration.masked_config(&before.config);
+    secrets.iter().any(|secret| {
+        let written = after["config"].get(&secret.key);
+        written != Some(&hidden()) && (written.is_none() || written != masked.get(&secret.key))
+    })
 }
 
 fn subject(key: &str) -> Subject {

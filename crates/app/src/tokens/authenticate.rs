@@ -41,8 +41,9 @@ impl App {
             grant,
             member: token.member,
             is_service: token.kind != TokenKind::Personal,
+            expires_at: found.expires_at,
         });
-        self.tokens.put(hash, &caller, found.expires_at, now, monotonic, before);
+        self.tokens.put(hash, &caller, now, monotonic, before);
         Ok(caller)
     }
 

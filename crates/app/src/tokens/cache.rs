@@ -27,7 +27,6 @@ struct State {
 
 struct Cached {
     caller: Arc<Caller>,
-    expires_at: Option<Timestamp>,
     until: Duration,
 }
 
@@ -42,7 +41,7 @@ impl Cache {
         let mut state = self.0.lock();
         let before = Before(state.changes);
         let cached = state.tokens.get(&hash).ok_or(before)?;
-        if monotonic >= cached.until || !is_valid(cached.expires_at, now) {
+        if monotonic >= cached.until || !is_valid(cached.caller.expires_at, now) {
             return Err(before);
         }
         let caller = Arc::clone(&cached.caller);
@@ -55,7 +54,6 @@ impl Cache {
         &self,
         hash: [u8; 32],
         caller: &Arc<Caller>,
-        expires_at: Option<Timestamp>,
         now: Timestamp,
         monotonic: Duration,
         before: Before,
@@ -71,8 +69,7 @@ impl Cache {
         if state.tokens.len() >= CACHE_MAX {
             state.tokens.clear();
         }
-        let cached = Cached { caller: Arc::clone(caller), expires_at, until: monotonic + CACHE_TIME };
-        state.tokens.insert(hash, cached);
+        state.tokens.insert(hash, Cached { caller: Arc::clone(caller), until: monotonic + CACHE_TIME });
     }
 
     /// Forgets what is remembered of a token: the store has it otherwise now, or not at all.
@@ -124,6 +121,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
     fn caller(id: u8) -> Arc<Caller> {
+        until(id, None)
+    }
+
+    fn until(id: u8, expires_at: Option<Timestamp>) -> Arc<Caller> {
         let token = TokenId::from_bytes([id; 12]);
         Arc::new(Caller {
             account: AccountId::from_bytes([1; 12]),
@@ -133,6 +134,7 @@ mod tests {
             grant: Grant::Reader,
             member: token,
             is_service: true,
+            expires_at,
         })
     }
 
@@ -144,7 +146,7 @@ mod tests {
     fn a_token_is_remembered_for_a_while_and_forgotten_at_once() {
         let cache = Cache::default();
         let before = cache.get([1; 32], NOW, at(0)).expect_err("is not there");
-        cache.put([1; 32], &caller(1), None, NOW, at(0), before);
+        cache.put([1; 32], &caller(1), NOW, at(0), before);
         assert!(cache.get([1; 32], NOW, at(4_999)).is_ok());
         assert!(cache.get([1; 32], NOW, at(5_000)).is_err());
         cache.forget(caller(1).token);
@@ -156,7 +158,7 @@ mod tests {
         let cache = Cache::default();
         let before = cache.get([1; 32], NOW, at(0)).expect_err("is not there");
         cache.forget(caller(1).token);
-        cache.put([1; 32], &caller(1), None, NOW, at(0), before);
+        cache.put([1; 32], &caller(1), NOW, at(0), before);
         assert!(cache.get([1; 32], NOW, at(1)).is_err());
     }
 
@@ -164,7 +166,7 @@ mod tests {
     fn an_expired_value_is_not_given_out() {
         let cache = Cache::default();
         let before = cache.get([1; 32], NOW, at(0)).expect_err("is not there");
-        cache.put([1; 32], &caller(1), Some(NOW.plus(at(10))), NOW, at(0), before);
+        cache.put([1; 32], &until(1, Some(NOW.plus(at(10)))), NOW, at(0), before);
         assert!(cache.get([1; 32], NOW.plus(at(9)), at(1)).is_ok());
         assert!(cache.get([1; 32], NOW.plus(at(10)), at(1)).is_err());
     }
@@ -173,7 +175,7 @@ mod tests {
     fn uses_are_kept_until_they_are_taken() {
         let cache = Cache::default();
         let before = cache.get([1; 32], NOW, at(0)).expect_err("is not there");
-        cache.put([1; 32], &caller(1), None, NOW, at(0), before);
+        cache.put([1; 32], &caller(1), NOW, at(0), before);
         let later = NOW.plus(at(3));
         assert!(cache.get([1; 32], later, at(3)).is_ok());
         let token = caller(1).token;

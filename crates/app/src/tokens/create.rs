@@ -23,8 +23,8 @@ impl App {
         caller.authorise(Action::CreateAccessToken, &own)
     }
 
-    /// Makes a token of `body` that may never do more than the caller, and records that. Its
-    /// value is beside it, to be shown this once.
+    /// Makes a token of `body` that may never do more than the caller, nor for longer, and records
+    /// that. Its value is beside it, to be shown this once.
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::BeyondMaker`], [`Error::Invalid`] with every mistake, or
@@ -76,6 +76,10 @@ impl App {
         form: Form,
         grant: &Grant,
     ) -> Result<(AccessToken, Secret), Error> {
+        let expires_at = form.expires_at.or(caller.expires_at);
+        if caller.ends_before(expires_at) {
+            return Err(outlives("make one"));
+        }
         let value = value::make()?;
         let Place { id, account, kind, member, api_version } = place;
         let new = NewToken {
@@ -85,18 +89,20 @@ impl App {
             kind,
             member,
             api_version,
-            edit: TokenEdit {
-                name: form.name,
-                description: form.description,
-                grant: grant.to_text(),
-                expires_at: form.expires_at,
-            },
+            edit: TokenEdit { name: form.name, description: form.description, grant: grant.to_text(), expires_at },
         };
         let after = record::Version::of_new(&new, grant);
         let record = record::created(Some(caller), &after, self.clock.now(), self.settings.entry_max_bytes);
         let stored = self.store.token_create(new, record).await?;
         Ok((self.present_token(&stored)?, value))
     }
+}
+
+/// Why a token that expires may not do `what` with one that works for longer.
+pub(super) fn outlives(what: &str) -> Error {
+    Error::BeyondMaker(format!(
+        "the access token expires, and cannot {what} that works for longer; give an expiry that is no later than its own"
+    ))
 }
 
 /// Where a new token stands.

@@ -6,7 +6,12 @@ use domain::{EntryDraft, Secret, Timestamp};
 use serde_json::Value;
 use store::{Token, TokenEdit};
 
-use super::{AccessToken, create::bounded, form::Form, grant_of, not_found, record, resource_of, value};
+use super::{
+    AccessToken,
+    create::{bounded, outlives},
+    form::Form,
+    grant_of, not_found, record, resource_of, value,
+};
 use crate::{
     Action, App, Caller, Conflict, Error, Grant,
     edit::{Edit, Subject},
@@ -107,6 +112,11 @@ impl App {
         }
         let resource = resource_of(stored);
         actions.iter().try_for_each(|action| caller.authorise(*action, &resource))?;
+        let is_shortened = after.expires_at.is_some_and(|at| before.expires_at.is_none_or(|before| at < before));
+        let is_lengthened = before.expires_at != after.expires_at && !is_shortened;
+        if is_lengthened && caller.ends_before(after.expires_at) {
+            return Err(outlives("let itself or another be one"));
+        }
         let after_grant = if before.grant == after.grant { grant.clone() } else { bounded(asked, &caller.grant)? };
         let changed = TokenEdit {
             name: after.name,
@@ -127,7 +137,7 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::BeyondMaker`] for a token that may do
-    /// more than the caller, or what the store says.
+    /// more than the caller or works for longer, or what the store says.
     pub async fn access_token_reset(
         self: &Arc<Self>,
         caller: &Caller,
@@ -141,6 +151,10 @@ impl App {
             // Else the value would let the caller do what it may not.
             let text = "the access token cannot reset one that may do more than it, or may do so";
             return Err(Error::BeyondMaker(text.to_owned()));
+        }
+        if caller.ends_before(stored.edit.expires_at) {
+            // Else the value would let the caller go on when its own has ended.
+            return Err(outlives("reset one"));
         }
         let value = value::make()?;
         let now = self.clock.now();

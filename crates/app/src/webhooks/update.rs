@@ -11,7 +11,7 @@ use super::{Webhook, form::Form, not_found, record};
 use crate::{
     Action, App, Caller, Conflict, Error,
     access::webhook_resource,
-    edit::{Edit, Subject},
+    edit::{Edit, Subject, hidden},
     subscriptions::unstoppable,
 };
 
@@ -90,6 +90,10 @@ impl App {
         let resource = webhook_resource(&stored.id.to_string());
         let may_know = caller.may(Action::UpdateSecret, &resource);
         let readable = |names: &[String]| may_know || names.first().is_some_and(|first| first != "secret");
+        if !may_know && writes_secret(edit, before, &readable) {
+            // Also with what is there already: an answer must not tell whether a guess was right.
+            caller.authorise(Action::UpdateSecret, &resource)?;
+        }
         let document = edit.apply(&SUBJECT, before.document(), &readable)?;
         let Value::Object(members) = &document else {
             return Err(Error::invalid("the webhook must stay an object"));
@@ -110,6 +114,13 @@ impl App {
         let edit = after.seal(&*self.keyring, stored.account, stored.id)?;
         Ok(Some(Prepared { form: after, edit, record }))
     }
+}
+
+fn writes_secret(edit: &Edit, before: &Form, readable: &dyn Fn(&[String]) -> bool) -> bool {
+    let mut document = before.document();
+    document["secret"] = hidden();
+    // What cannot be applied is told by applying it to what is there.
+    edit.apply(&SUBJECT, document, readable).is_ok_and(|after| after.get("secret") != Some(&hidden()))
 }
 
 /// Whoever may change nothing of it does not learn whether it is there.

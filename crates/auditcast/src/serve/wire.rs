@@ -41,6 +41,7 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
         disk_free_min_bytes: settings.disk_free_min_bytes,
         wal_checkpoint_bytes: settings.wal_checkpoint_bytes,
         wal_restart_bytes: settings.wal_restart_bytes,
+        account_limits: settings.account_limits,
         ..StoreOptions::default()
     };
     let store = Store::open(&settings.data_dir, options, Arc::clone(&clock))

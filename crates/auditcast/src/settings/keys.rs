@@ -172,6 +172,27 @@ pub const KEYS: &[Key] = &[
         "500",
         "How many subscriptions `/metrics` tells of one by one, those that fare worst; 0 for none.",
     ),
+    number(
+        Group::Server,
+        "account_tokens_max",
+        (1, 1_000_000),
+        "1000",
+        "Most access tokens of one account, expired ones too; one more is a 409.",
+    ),
+    number(
+        Group::Server,
+        "account_subscriptions_max",
+        (1, 10_000_000),
+        "10000",
+        "Most subscriptions and webhooks of one account, on or off; one more is a 409.",
+    ),
+    number(
+        Group::Server,
+        "account_sources_max",
+        (1, 1_000_000),
+        "1000",
+        "Most ingest sources of one account; one more is a 409.",
+    ),
     text(Group::Server, "log_format", Some("text"), "`text` or `json`, on standard error."),
     text(
         Group::Server,

@@ -94,8 +94,8 @@ fn name(text: &str, length_max: usize) -> String {
 }
 
 fn structured_data(id: &str, data: &Map<String, Value>) -> String {
-    let is_named = |c: char| !matches!(c, '=' | ']' | '"');
-    let named = |text: &str| name(text, NAME_MAX).chars().filter(|c| is_named(*c)).collect::<String>();
+    // Names of structured data have fewer characters than those of the header (RFC 5424, 6.3.2).
+    let named = |text: &str| name(&text.replace(['=', ']', '"'], ""), NAME_MAX);
     let id = named(id);
     if id == "-" || data.is_empty() {
         return "-".to_owned();
@@ -165,6 +165,20 @@ mod tests {
         assert_eq!(message(&rendered, 8_192).unwrap(), expected);
         let bare = message(&json!({ "text": "t" }), 8_192).unwrap();
         assert!(bare.ends_with("host app - - - \u{feff}t"), "{bare}");
+    }
+
+    #[test]
+    fn names_that_have_no_character_of_a_name_leave_the_structured_data_whole() {
+        let data = json!({ "text": "t", "data": { "=]\"": "odd", "": "none", "é": "far" } });
+        let odd = message(&data, 8_192).unwrap();
+        assert!(odd.ends_with("- [a@1 -=\"odd\" -=\"none\" _=\"far\"] \u{feff}t"), "{odd}");
+        for id in ["]", "=\"]", ""] {
+            let header = Header { data_id: id.to_owned(), ..header() };
+            let bare = String::from_utf8(of(&header, &item(&data), 8_192).unwrap()).unwrap();
+            assert!(bare.ends_with("host app - - - \u{feff}t"), "{id}: {bare}");
+        }
+        let long = json!({ "text": "t", "data": { format!("{}{}", "=".repeat(40), "n".repeat(40)): "v" } });
+        assert!(message(&long, 8_192).unwrap().contains(&format!(" {}=\"v\"]", "n".repeat(32))));
     }
 
     #[test]

@@ -2,8 +2,8 @@ use domain::{Sequence, SubscriptionId, Timestamp};
 
 use super::bench::{Bench, edit, entry_id, nameless, record};
 use crate::{
-    Counts, DeadLetter, Error, JournalWrite, Ledger, LedgerReader, LedgerTotals, LetterFate, NewSubscription, Progress,
-    SkippedRange, Subscription,
+    Counts, DeadLetter, Error, JournalWrite, Ledger, LedgerPart, LedgerReader, LedgerTotals, LetterFate,
+    NewSubscription, Progress, SkippedRange, Subscription,
 };
 
 fn range(first: u64, last: u64, reason: &str, at: i64) -> SkippedRange {
@@ -19,7 +19,8 @@ async fn skip(bench: &Bench, subscription: &Subscription, ranges: Vec<SkippedRan
 
 async fn ledger(bench: &Bench, subscription: &Subscription, after: u64, count: usize) -> Ledger {
     let Subscription { account, id, .. } = *subscription;
-    bench.store.ledger_get(account, id, Sequence(after), count).await.expect("is read")
+    let part = LedgerPart { after: Sequence(after), count, ..LedgerPart::WHOLE };
+    bench.store.ledger_get(account, id, part).await.expect("is read")
 }
 
 pub(super) async fn skipped_entries_that_touch_are_one_range_if_their_reason_is_the_same(bench: Bench) {
@@ -67,6 +68,26 @@ pub(super) async fn the_ledger_tells_which_revision_judged_what(bench: Bench) {
     );
 }
 
+pub(super) async fn revisions_that_judged_nothing_are_paged_by_their_numbers(bench: Bench) {
+    let account = bench.account("a").await;
+    let made = bench.subscription(account, "x", false).await;
+    for revision in 1..5 {
+        let edit = edit("n", false);
+        bench.store.subscription_update(account, made.id, revision, edit, record("changed")).await.expect("changes");
+    }
+    let mut numbers = Vec::new();
+    loop {
+        let after_revision = numbers.last().copied().unwrap_or(0);
+        let part = LedgerPart { after: Sequence(0), after_revision, count: 2 };
+        let page = bench.store.ledger_get(account, made.id, part).await.expect("is read").revisions;
+        if page.is_empty() {
+            break;
+        }
+        numbers.extend(page.iter().map(|one| one.revision));
+    }
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+}
+
 pub(super) async fn the_ledger_stays_when_the_subscription_goes(bench: Bench) {
     let account = bench.account("a").await;
     let subscription = bench.subscription(account, "x", true).await;
@@ -99,10 +120,11 @@ pub(super) async fn the_ledger_stays_when_the_subscription_goes(bench: Bench) {
     assert_eq!((ledger.dead, ledger.late), (vec![Sequence(2), Sequence(4)], vec![Sequence(5)]));
     assert_eq!(ledger.totals, LedgerTotals { skipped_ranges: 1, skipped: 1, dead: 2, late: 1 });
     let other = bench.account("b").await;
-    let strange = bench.store.ledger_get(other, id, Sequence(0), 1).await;
+    let strange = bench.store.ledger_get(other, id, LedgerPart::WHOLE).await;
     assert!(matches!(strange, Err(Error::NotFound)), "{strange:?}");
     let unknown = SubscriptionId::from_bytes([9; 12]);
-    let unknown = bench.store.ledger_get(account, unknown, Sequence(u64::MAX), 1).await;
+    let beyond = LedgerPart { after: Sequence(u64::MAX), after_revision: u64::MAX, count: 1 };
+    let unknown = bench.store.ledger_get(account, unknown, beyond).await;
     assert!(matches!(unknown, Err(Error::NotFound)), "{unknown:?}");
 }
 
