@@ -51,6 +51,10 @@ fn document(routes: &[ServedRoute]) -> Value {
             }
         }
     }
+    if let Some(paths) = document["paths"].as_object_mut() {
+        let of_webhooks: Vec<_> = paths.iter().filter_map(|(path, item)| of_webhooks(path, item)).collect();
+        paths.extend(of_webhooks);
+    }
     for response in members(&mut document["components"]["responses"]) {
         add_headers(response, true);
     }
@@ -58,6 +62,25 @@ fn document(routes: &[ServedRoute]) -> Value {
         paths.iter_mut().for_each(|(path, item)| complete(path, item, routes));
     }
     document
+}
+
+/// The path of webhooks that does what this one of subscriptions does: all that lie below a
+/// single subscription have one.
+fn of_webhooks(path: &str, item: &Value) -> Option<(String, Value)> {
+    let below = path.strip_prefix("/api/v2/integrations/{key}/{id}/")?;
+    let mut item = item.clone();
+    let refers_to = |parameter: &Value, name: &str| parameter["$ref"] == format!("#/components/parameters/{name}");
+    let parameters = item["parameters"].as_array_mut()?;
+    parameters.retain(|parameter| !refers_to(parameter, "IntegrationKey"));
+    for parameter in parameters.iter_mut().filter(|parameter| refers_to(parameter, "SubscriptionId")) {
+        *parameter = json!({ "$ref": "#/components/parameters/Id" });
+    }
+    for operation in members(&mut item).filter(|operation| operation.get("operationId").is_some()) {
+        let name = operation["operationId"].as_str().unwrap_or_default().replace("Subscription", "");
+        operation["operationId"] = format!("{name}OfWebhook").into();
+        operation["tags"] = json!(["Webhooks"]);
+    }
+    Some((format!("/api/v2/webhooks/{{id}}/{below}"), item))
 }
 
 fn read(text: &str) -> Value {

@@ -53,6 +53,9 @@ pub(crate) mod webhook_get;
 pub(crate) mod webhook_list;
 pub(crate) mod webhook_update;
 
+use std::collections::HashMap;
+
+use app::Recipient;
 use axum::{
     extract::{FromRequestParts, Path},
     http::{StatusCode, request::Parts},
@@ -66,8 +69,11 @@ pub(crate) struct Key(pub(crate) String);
 /// Integration key and subscription id of the path, the id of any shape.
 pub(crate) struct KeyAndId(pub(crate) String, pub(crate) String);
 
-/// Integration key, subscription id and id of a replay or redelivery, the ids of any shape.
-pub(crate) struct KeyIdAndReplay(pub(crate) String, pub(crate) String, pub(crate) String);
+/// The subscription or webhook of the path.
+pub(crate) struct To(pub(crate) Recipient);
+
+/// The id of a replay or redelivery in the path, of any shape.
+pub(crate) struct Replay(pub(crate) String);
 
 // A path that cannot be decoded names nothing that exists.
 fn not_found() -> Problem {
@@ -92,11 +98,29 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyAndId {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for KeyIdAndReplay {
+impl<S: Send + Sync> FromRequestParts<S> for To {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path((key, id, replay)) = Path::from_request_parts(parts, state).await.map_err(|_| not_found())?;
-        Ok(Self(key, id, replay))
+        let mut named = named(parts, state).await?;
+        let id = named.remove("id").ok_or_else(not_found)?;
+        Ok(Self(match named.remove("key") {
+            Some(integration) => Recipient::Subscription { integration, id },
+            None => Recipient::Webhook { id },
+        }))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Replay {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        named(parts, state).await?.remove("replay").map(Self).ok_or_else(not_found)
+    }
+}
+
+/// The parameters of the path by name.
+async fn named<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<HashMap<String, String>, Problem> {
+    let Path(named) = Path::from_request_parts(parts, state).await.map_err(|_| not_found())?;
+    Ok(named)
 }

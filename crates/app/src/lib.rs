@@ -50,7 +50,7 @@ pub use store::{
 };
 pub use subscriptions::{
     Attempts, AttemptsAsked, DeadLetter, DeadLetters, DeadLettersAsked, DryRun, Health, JOBS_LIMIT_MAX, Ledger,
-    LedgerAsked, NumberedAttempt, OutcomeAsked, Replayed, Subscription,
+    LedgerAsked, NumberedAttempt, OutcomeAsked, Recipient, Replayed, Subscription,
 };
 
 pub use tokens::{AccessToken, AccessTokenPage, Identity, Power, Role};

@@ -42,6 +42,13 @@ impl Record<'_> {
         EntryDraft::system(&members)
     }
 
+    /// The entry of something that was done and changed nothing of the thing itself.
+    pub(crate) fn deed(&self, description: String, now: Timestamp) -> EntryDraft {
+        let mut members = self.members(now);
+        members.insert("description".to_owned(), description.into());
+        EntryDraft::system(&members)
+    }
+
     fn members(&self, now: Timestamp) -> Map<String, Value> {
         let access = |action: &Action| json!({ "action": action.as_str(), "resource": self.resource });
         let accesses: Vec<_> = self.actions.iter().map(access).collect();

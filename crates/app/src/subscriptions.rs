@@ -2,10 +2,12 @@
 
 mod attempts;
 mod dead_letters;
+mod deed;
 pub(crate) mod form;
 mod health;
 mod jobs;
 mod ledger;
+mod recipient;
 mod record;
 mod skip;
 mod start;
@@ -28,6 +30,7 @@ use form::Form;
 pub use health::Health;
 pub use jobs::{DryRun, JOBS_LIMIT_MAX, Replayed};
 pub use ledger::{Ledger, LedgerAsked};
+pub use recipient::Recipient;
 use record::Record;
 
 /// A subscription as users see it.

@@ -144,7 +144,7 @@ impl App {
         .await
     }
 
-    fn webhook_integration(&self) -> Result<Arc<Integration>, Error> {
+    pub(crate) fn webhook_integration(&self) -> Result<Arc<Integration>, Error> {
         let missing = || Error::internal("the integration of webhooks is missing");
         self.catalogue.get(WEBHOOK_KEY).cloned().ok_or_else(missing)
     }

@@ -1,4 +1,4 @@
-//! `GET /api/v2/integrations/{key}/{id}/attempts`
+//! `GET /api/v2/integrations/{key}/{id}/attempts`, `GET /api/v2/webhooks/{id}/attempts`
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use axum::{
 use domain::Sequence;
 use serde_json::{Map, Value, json};
 
-use super::KeyAndId;
+use super::To;
 use crate::{
     Shared,
     problem::Problem,
     query::Query,
-    representation::{link, list_href, millis},
+    representation::{link, millis},
 };
 
 const LIMIT_DEFAULT: u64 = 20;
@@ -35,7 +35,7 @@ const FAILED: &str = "failed";
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    KeyAndId(key, id): KeyAndId,
+    To(recipient): To,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
@@ -48,8 +48,8 @@ pub(crate) async fn handle(
         below: query.number("beforeNumber", 1..=u64::MAX)?,
         limit: usize::try_from(limit).unwrap_or(AttemptsAsked::LIMIT_MAX),
     };
-    let found = shared.app.attempt_list(&caller, &key, &id, asked).await?;
-    Ok(Json(representation(&format!("{}/{id}", list_href(&key)), asked, &found)))
+    let found = shared.app.attempt_list(&caller, &recipient, asked).await?;
+    Ok(Json(representation(&recipient.href(), asked, &found)))
 }
 
 fn outcome(query: &Query<'_>) -> Result<Option<OutcomeAsked>, Problem> {

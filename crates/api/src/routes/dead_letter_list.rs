@@ -1,4 +1,4 @@
-//! `GET /api/v2/integrations/{key}/{id}/dead-letters`
+//! `GET /api/v2/integrations/{key}/{id}/dead-letters`, `GET /api/v2/webhooks/{id}/dead-letters`
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use axum::{
 use domain::Sequence;
 use serde_json::{Value, json};
 
-use super::KeyAndId;
+use super::To;
 use crate::{
     Shared,
     problem::Problem,
     query::Query,
-    representation::{link, list_href, millis},
+    representation::{link, millis},
 };
 
 const LIMIT_DEFAULT: u64 = 20;
@@ -23,7 +23,7 @@ const LIMIT_DEFAULT: u64 = 20;
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    KeyAndId(key, id): KeyAndId,
+    To(recipient): To,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
@@ -34,8 +34,8 @@ pub(crate) async fn handle(
         limit: usize::try_from(limit).unwrap_or(DeadLettersAsked::LIMIT_MAX),
         with_entries: query.flag("withEntries")?,
     };
-    let found = shared.app.dead_letter_list(&caller, &key, &id, asked).await?;
-    Ok(Json(representation(&format!("{}/{id}", list_href(&key)), asked, &found)))
+    let found = shared.app.dead_letter_list(&caller, &recipient, asked).await?;
+    Ok(Json(representation(&recipient.href(), asked, &found)))
 }
 
 fn representation(subscription: &str, asked: DeadLettersAsked, found: &DeadLetters) -> Value {

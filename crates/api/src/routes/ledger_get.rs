@@ -1,4 +1,4 @@
-//! `GET /api/v2/integrations/{key}/{id}/ledger`
+//! `GET /api/v2/integrations/{key}/{id}/ledger`, `GET /api/v2/webhooks/{id}/ledger`
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use axum::{
 use domain::Sequence;
 use serde_json::{Map, Value, json};
 
-use super::KeyAndId;
+use super::To;
 use crate::{
     Shared,
     problem::Problem,
     query::Query,
-    representation::{link, list_href, millis},
+    representation::{link, millis},
 };
 
 const LIMIT_DEFAULT: u64 = 100;
@@ -23,7 +23,7 @@ const LIMIT_DEFAULT: u64 = 100;
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    KeyAndId(key, id): KeyAndId,
+    To(recipient): To,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
@@ -33,8 +33,8 @@ pub(crate) async fn handle(
         after_revision: query.number("afterRevision", 0..=u64::MAX)?.unwrap_or(0),
         limit: usize::try_from(limit).unwrap_or(LedgerAsked::LIMIT_MAX),
     };
-    let ledger = shared.app.ledger_get(&caller, &key, &id, asked).await?;
-    Ok(Json(representation(&format!("{}/{id}", list_href(&key)), asked, &ledger)))
+    let ledger = shared.app.ledger_get(&caller, &recipient, asked).await?;
+    Ok(Json(representation(&recipient.href(), asked, &ledger)))
 }
 
 fn representation(subscription: &str, asked: LedgerAsked, ledger: &Ledger) -> Value {

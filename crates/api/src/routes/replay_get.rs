@@ -1,4 +1,4 @@
-//! `GET /api/v2/integrations/{key}/{id}/replays/{replayId}`
+//! `GET /api/v2/integrations/{key}/{id}/replays/{replayId}`, `GET /api/v2/webhooks/{id}/replays/{replayId}`
 
 use std::sync::Arc;
 
@@ -6,18 +6,15 @@ use app::Caller;
 use axum::{Extension, Json, extract::State};
 use serde_json::Value;
 
-use super::KeyIdAndReplay;
-use crate::{
-    Shared,
-    problem::Problem,
-    representation::{job, list_href},
-};
+use super::{Replay, To};
+use crate::{Shared, problem::Problem, representation::job};
 
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    KeyIdAndReplay(key, id, replay): KeyIdAndReplay,
+    To(recipient): To,
+    Replay(replay): Replay,
 ) -> Result<Json<Value>, Problem> {
-    let found = shared.app.job_get(&caller, &key, &id, &replay).await?;
-    Ok(Json(job::job(&format!("{}/{id}", list_href(&key)), &found)))
+    let found = shared.app.job_get(&caller, &recipient, &replay).await?;
+    Ok(Json(job::job(&recipient.href(), &found)))
 }

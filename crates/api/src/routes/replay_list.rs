@@ -1,4 +1,4 @@
-//! `GET /api/v2/integrations/{key}/{id}/replays`
+//! `GET /api/v2/integrations/{key}/{id}/replays`, `GET /api/v2/webhooks/{id}/replays`
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::KeyAndId;
+use super::To;
 use crate::{
     Shared,
     problem::Problem,
     query::Query,
-    representation::{job, link, list_href},
+    representation::{job, link},
 };
 
 const LIMIT_DEFAULT: u64 = 20;
@@ -22,15 +22,15 @@ const LIMIT_DEFAULT: u64 = 20;
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    KeyAndId(key, id): KeyAndId,
+    To(recipient): To,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
     let limit = query.number("limit", 1..=JOBS_LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let before = query.text("before");
     let limit = usize::try_from(limit).unwrap_or(JOBS_LIMIT_MAX);
-    let found = shared.app.job_list(&caller, &key, &id, before, limit).await?;
-    let subscription = format!("{}/{id}", list_href(&key));
+    let found = shared.app.job_list(&caller, &recipient, before, limit).await?;
+    let subscription = recipient.href();
     let page = |before: Option<&str>| {
         let before = before.map_or_else(String::new, |before| format!("&before={before}"));
         link(&format!("{subscription}/replays?limit={limit}{before}"))

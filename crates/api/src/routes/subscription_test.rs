@@ -1,4 +1,4 @@
-//! `POST /api/v2/integrations/{key}/{id}/test`
+//! `POST /api/v2/integrations/{key}/{id}/test`, `POST /api/v2/webhooks/{id}/test`
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use app::{Caller, TestResult};
 use axum::{Extension, Json, extract::State};
 use serde_json::{Map, Value, json};
 
-use super::KeyAndId;
+use super::To;
 use crate::{Shared, problem::Problem};
 
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    KeyAndId(key, id): KeyAndId,
+    To(recipient): To,
 ) -> Result<Json<Value>, Problem> {
-    let result = shared.app.subscription_test(&caller, &key, &id).await?;
+    let result = shared.app.subscription_test(&caller, &recipient).await?;
     Ok(Json(representation(&result)))
 }
 

@@ -28,4 +28,5 @@ mod token_expiry;
 mod tokens;
 mod updates;
 mod walk;
+mod webhook_deliveries;
 mod webhooks;

@@ -17,13 +17,13 @@ pub enum Action {
     UpdateOn,
     /// Change its config, statements or tags.
     UpdateConfiguration,
-    /// See how its deliveries fare, and its dead letters.
+    /// See how its deliveries fare, and its dead letters; on `webhook/<id>`, too.
     ViewDeliveries,
-    /// Send its dead letters again.
+    /// Send its dead letters again; on `webhook/<id>`, too.
     Redeliver,
     /// Send entries of the log once more.
     ReplayIntegration,
-    /// Send its test message.
+    /// Send its test message; on `webhook/<id>`, too.
     ValidateConnection,
     /// See how the whole server fares, on `acct`.
     ViewMetrics,
@@ -50,6 +50,8 @@ pub enum Action {
     UpdateTags,
     /// Change which entries it wants.
     UpdateStatements,
+    /// Send entries of the log to it once more.
+    ReplayWebhook,
     /// See an access token, on `member/<id>:token/<id>` or `service-token/<id>` like all that follow.
     ViewAccessToken,
     /// Make an access token.
@@ -149,6 +151,7 @@ impl Action {
             Self::UpdateSecret => "updateSecret",
             Self::UpdateTags => "updateTags",
             Self::UpdateStatements => "updateStatements",
+            Self::ReplayWebhook => "replayWebhook",
             Self::ViewAccessToken => "viewAccessToken",
             Self::CreateAccessToken => "createAccessToken",
             Self::DeleteAccessToken => "deleteAccessToken",
@@ -185,7 +188,8 @@ impl Action {
             | Self::UpdateUrl
             | Self::UpdateSecret
             | Self::UpdateTags
-            | Self::UpdateStatements => Family::SubscriptionChange,
+            | Self::UpdateStatements
+            | Self::ReplayWebhook => Family::SubscriptionChange,
             Self::ViewAccessToken => Family::TokenView,
             Self::CreateAccessToken
             | Self::DeleteAccessToken

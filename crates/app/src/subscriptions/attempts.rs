@@ -6,8 +6,8 @@ use delivery::{
 };
 use domain::{Sequence, SubscriptionId, Timestamp};
 
-use super::parse_id;
-use crate::{Action, App, Caller, Error, access::subscription_resource};
+use super::Recipient;
+use crate::{Action, App, Caller, Error};
 
 /// Rows of the store that are read at once.
 const ROWS: usize = 500;
@@ -78,7 +78,7 @@ pub struct NumberedAttempt {
 }
 
 impl App {
-    /// The attempts of a subscription, newest first.
+    /// The attempts of a subscription or webhook, newest first.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] for an unknown integration or id, or one of
@@ -86,13 +86,10 @@ impl App {
     pub async fn attempt_list(
         &self,
         caller: &Caller,
-        key: &str,
-        id: &str,
+        recipient: &Recipient,
         asked: AttemptsAsked,
     ) -> Result<Attempts, Error> {
-        caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
-        self.integration(key)?;
-        let stored = self.stored(caller.account, key, parse_id(id)?).await?;
+        let (_, stored) = self.recipient(caller, Action::ViewDeliveries, recipient).await?;
         self.attempts_of(stored.id, asked).await
     }
 

@@ -7,8 +7,8 @@ use domain::{AccountId, Entry, EntryId, Sequence, Timestamp};
 use serde_json::Value;
 use store::{LetterFate, StoredDeadLetter};
 
-use super::parse_id;
-use crate::{Action, App, Caller, Error, access::subscription_resource};
+use super::Recipient;
+use crate::{Action, App, Caller, Error};
 
 /// Bytes of entries of one page; a longer one ends early.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -58,7 +58,7 @@ pub struct DeadLetter {
 }
 
 impl App {
-    /// The dead letters of a subscription, newest first.
+    /// The dead letters of a subscription or webhook, newest first.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] for an unknown integration or id, or one of
@@ -66,13 +66,10 @@ impl App {
     pub async fn dead_letter_list(
         &self,
         caller: &Caller,
-        key: &str,
-        id: &str,
+        recipient: &Recipient,
         asked: DeadLettersAsked,
     ) -> Result<DeadLetters, Error> {
-        caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
-        self.integration(key)?;
-        let stored = self.stored(caller.account, key, parse_id(id)?).await?;
+        let (_, stored) = self.recipient(caller, Action::ViewDeliveries, recipient).await?;
         let limit = asked.limit.min(DeadLettersAsked::LIMIT_MAX);
         let page = self.store.dead_letter_page(stored.id, asked.before, asked.fate, limit, PAGE_BYTES).await?;
         let shown = |letter| shown(stored.account, letter, asked.with_entries);

@@ -6,13 +6,12 @@ mod replay;
 
 use std::sync::Arc;
 
-use domain::{EntryDraft, FieldError, JobId, Sequence};
-use integrations::Integration;
+use domain::{FieldError, JobId, Sequence};
 use serde_json::Value;
 use store::{Job, JobError, JobKind, JobPage, NewJob, Work};
 
-use super::{form::Form, parse_id, record::Record, unstoppable};
-use crate::{Action, App, Caller, Conflict, Error, access::subscription_resource};
+use super::{Recipient, deed, unstoppable};
+use crate::{Action, App, Caller, Conflict, Error};
 pub use dry_run::DryRun;
 pub use replay::Replayed;
 
@@ -22,7 +21,7 @@ pub const JOBS_LIMIT_MAX: usize = 100;
 const NAMED_MAX: usize = 20;
 
 impl App {
-    /// Jobs of a subscription, newest first, or those made before `before`; at most `limit`.
+    /// Jobs of a subscription or webhook, newest first, or those made before `before`; at most `limit`.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] for an unknown integration or id, or one of
@@ -30,14 +29,11 @@ impl App {
     pub async fn job_list(
         &self,
         caller: &Caller,
-        key: &str,
-        id: &str,
+        recipient: &Recipient,
         before: Option<&str>,
         limit: usize,
     ) -> Result<JobPage, Error> {
-        caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
-        self.integration(key)?;
-        let stored = self.stored(caller.account, key, parse_id(id)?).await?;
+        let (_, stored) = self.recipient(caller, Action::ViewDeliveries, recipient).await?;
         let unknown = || Error::invalid("before must be the id of one of the subscription's replays or redeliveries");
         let before = before.map(|before| JobId::parse(before).map_err(|_| unknown())).transpose()?;
         self.store.job_page(stored.id, before, limit.min(JOBS_LIMIT_MAX)).await.map_err(|error| match error {
@@ -50,10 +46,8 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`].
-    pub async fn job_get(&self, caller: &Caller, key: &str, id: &str, job: &str) -> Result<Job, Error> {
-        caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
-        self.integration(key)?;
-        let stored = self.stored(caller.account, key, parse_id(id)?).await?;
+    pub async fn job_get(&self, caller: &Caller, recipient: &Recipient, job: &str) -> Result<Job, Error> {
+        let (_, stored) = self.recipient(caller, Action::ViewDeliveries, recipient).await?;
         self.stored_job(&stored, job).await
     }
 
@@ -62,21 +56,18 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`]; or what the store says.
-    pub async fn job_stop(self: &Arc<Self>, caller: &Caller, key: &str, id: &str, job: &str) -> Result<(), Error> {
-        let resource = subscription_resource(id);
-        if !caller.may(Action::Redeliver, &resource) {
-            caller.authorise(Action::ReplayIntegration, &resource)?;
-        }
-        let integration = self.integration(key)?;
-        let stored = self.stored(caller.account, key, parse_id(id)?).await?;
+    pub async fn job_stop(self: &Arc<Self>, caller: &Caller, recipient: &Recipient, job: &str) -> Result<(), Error> {
+        let may_redeliver = caller.may(Action::Redeliver, &recipient.resource());
+        let either = if may_redeliver { Action::Redeliver } else { recipient.replay() };
+        let (_, stored) = self.recipient(caller, either, recipient).await?;
         let job = self.stored_job(&stored, job).await?;
-        let action = action(job.kind);
-        caller.authorise(action, &resource)?;
-        let title = match job.kind {
-            JobKind::Replay => "stopped a replay of the integration",
-            JobKind::Redelivery => "stopped a redelivery of the integration",
+        let (action, done) = match job.kind {
+            JobKind::Replay => (recipient.replay(), "stopped a replay of"),
+            JobKind::Redelivery => (Action::Redeliver, "stopped a redelivery of"),
         };
-        let record = self.job_record(caller, &stored, &integration, action, title, format!("Stopped: {}.", job.id));
+        caller.authorise(action, &recipient.resource())?;
+        let description = format!("Stopped: {}.", job.id);
+        let record = deed::draft(caller, (recipient, &stored), (action, done), description, self.clock.now());
         let app = Arc::clone(self);
         unstoppable(async move {
             app.store.job_stop(stored.account, stored.id, job.id, record).await.map_err(|error| match error {
@@ -101,21 +92,16 @@ impl App {
     async fn job_create(
         self: &Arc<Self>,
         caller: &Caller,
-        stored: store::Subscription,
-        integration: &Integration,
+        (recipient, stored): (&Recipient, store::Subscription),
         work: Work,
     ) -> Result<Job, Error> {
-        let (action, title, description) = match &work {
+        let (deed, description) = match &work {
             Work::Replay(first, last) => {
-                let title = "started a replay of the integration";
-                (Action::ReplayIntegration, title, format!("Entries {first} to {last}."))
+                ((recipient.replay(), "started a replay of"), format!("Entries {first} to {last}."))
             }
-            Work::Redelivery(letters) => {
-                let title = "started a redelivery of the integration";
-                (Action::Redeliver, title, redeliver::describe(letters))
-            }
+            Work::Redelivery(letters) => ((Action::Redeliver, "started a redelivery of"), redeliver::describe(letters)),
         };
-        let record = self.job_record(caller, &stored, integration, action, title, description);
+        let record = deed::draft(caller, (recipient, &stored), deed, description, self.clock.now());
         let new = NewJob {
             id: self.store.job_id(),
             account: stored.account,
@@ -123,9 +109,9 @@ impl App {
             work,
             made_by: caller.represent().to_string(),
         };
-        let app = Arc::clone(self);
+        let (app, named) = (Arc::clone(self), recipient.clone());
         unstoppable(async move {
-            let made = app.store.job_create(new, record).await.map_err(refused)?;
+            let made = app.store.job_create(new, record).await.map_err(|error| refused(error, &named))?;
             // It is stored, and found by the next start at the latest.
             if let Err(error) = app.engine.job_made(stored.account, stored.id).await {
                 tracing::error!(job = %made.id, error = &error as &dyn std::error::Error, "a job does not begin yet");
@@ -134,30 +120,9 @@ impl App {
         })
         .await
     }
-
-    fn job_record(
-        &self,
-        caller: &Caller,
-        stored: &store::Subscription,
-        integration: &Integration,
-        action: Action,
-        title: &str,
-        description: String,
-    ) -> EntryDraft {
-        let form = Form::without_config(stored);
-        let record = Record { caller, id: stored.id, integration, before: Some(&form), after: None, comment: None };
-        record.deed(action, title, description, self.clock.now())
-    }
 }
 
-fn action(kind: JobKind) -> Action {
-    match kind {
-        JobKind::Replay => Action::ReplayIntegration,
-        JobKind::Redelivery => Action::Redeliver,
-    }
-}
-
-fn refused(error: JobError) -> Error {
+fn refused(error: JobError, recipient: &Recipient) -> Error {
     match error {
         JobError::TooMany => Conflict::Jobs.into(),
         JobError::Nothing => Conflict::NothingToRedeliver.into(),
@@ -166,8 +131,7 @@ fn refused(error: JobError) -> Error {
             Error::mistakes("some dead letters are not there", vec![FieldError::new("sequences", reason)])
         }
         JobError::Claimed(sequences) => Conflict::Redelivering(named(&sequences)).into(),
-        JobError::Store(store::Error::NotFound) => Error::NotFound("subscription"),
-        JobError::Store(error) => error.into(),
+        JobError::Store(error) => recipient.missing(error),
     }
 }
 

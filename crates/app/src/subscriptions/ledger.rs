@@ -2,11 +2,10 @@
 
 use delivery::ledger::Sum;
 use domain::Sequence;
-use integrations::WEBHOOK_KEY;
 use store::LedgerPart;
 
-use super::{not_found, parse_id};
-use crate::{Action, App, Caller, Error, access::subscription_resource};
+use super::Recipient;
+use crate::{Action, App, Caller, Error};
 
 /// Which part of the ledger's lists is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +33,24 @@ pub struct Ledger {
 }
 
 impl App {
-    /// The ledger of a subscription as it is written down, also of one that was deleted.
+    /// The ledger of a subscription or webhook as it is written down, also of one that was deleted.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] for an id that there never was, or one of another
     /// integration; or what the store says.
-    pub async fn ledger_get(&self, caller: &Caller, key: &str, id: &str, asked: LedgerAsked) -> Result<Ledger, Error> {
-        caller.authorise(Action::ViewDeliveries, &subscription_resource(id))?;
+    pub async fn ledger_get(
+        &self,
+        caller: &Caller,
+        recipient: &Recipient,
+        asked: LedgerAsked,
+    ) -> Result<Ledger, Error> {
+        caller.authorise(Action::ViewDeliveries, &recipient.resource())?;
         let LedgerAsked { after, after_revision, limit } = asked;
         let part = LedgerPart { after, after_revision, count: limit.min(LedgerAsked::LIMIT_MAX) };
-        let kept = self.store.ledger_get(caller.account, parse_id(id)?, part).await.map_err(not_found)?;
-        if kept.integration != key || key == WEBHOOK_KEY {
-            return Err(Error::NotFound("subscription"));
+        let kept = self.store.ledger_get(caller.account, recipient.parsed_id()?, part).await;
+        let kept = kept.map_err(|error| recipient.missing(error))?;
+        if recipient.key() != Some(&kept.integration) {
+            return Err(recipient.not_found());
         }
         let sum = Sum::of(&kept).map_err(Error::internal)?;
         Ok(Ledger { kept, sum })

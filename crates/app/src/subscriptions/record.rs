@@ -33,14 +33,6 @@ impl Record<'_> {
         EntryDraft::system(&members)
     }
 
-    /// The entry of something that was done with the subscription and did not change it.
-    pub(super) fn deed(&self, action: Action, title_verb: &str, description: String, now: Timestamp) -> EntryDraft {
-        let mut members = self.members(&[action], now);
-        members.insert("titleVerb".to_owned(), title_verb.into());
-        members.insert("description".to_owned(), description.into());
-        EntryDraft::system(&members)
-    }
-
     fn members(&self, actions: &[Action], now: Timestamp) -> Map<String, Value> {
         let resource = format!("integration/{}", self.id);
         let accesses: Vec<_> =

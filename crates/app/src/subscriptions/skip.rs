@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use delivery::SkipRequest;
-use domain::{EntryDraft, Timestamp};
 
-use super::{form::Form, parse_id, record::Record, unstoppable};
-use crate::{Action, App, Caller, Error, access::subscription_resource};
+use super::{Recipient, deed, unstoppable};
+use crate::{App, Caller, Error};
 
 impl App {
     /// Skips every entry that has no fate yet, and records that; says how many they were. Requests
@@ -20,34 +19,22 @@ impl App {
     pub async fn subscription_skip_to_now(
         self: &Arc<Self>,
         caller: &Caller,
-        key: &str,
-        id: &str,
+        recipient: &Recipient,
     ) -> Result<u64, Error> {
-        caller.authorise(Action::UpdateConfiguration, &subscription_resource(id))?;
-        let integration = self.integration(key)?;
-        let id = parse_id(id)?;
-        let (app, caller, key) = (Arc::clone(self), caller.clone(), key.to_owned());
+        let (_, found) = self.recipient(caller, recipient.skip(), recipient).await?;
+        let (app, caller, recipient) = (Arc::clone(self), caller.clone(), recipient.clone());
         unstoppable(async move {
-            let _turn = app.changes.of(id).lock().await;
-            let stored = app.stored(caller.account, &key, id).await?;
+            let _turn = app.changes.of(found.id).lock().await;
+            let (_, stored) = app.recipient(&caller, recipient.skip(), &recipient).await?;
             let now = app.clock.now();
-            let form = Form::without_config(&stored);
-            let record = Record {
-                caller: &caller,
-                id,
-                integration: &integration,
-                before: None,
-                after: Some(&form),
-                comment: None,
+            let record = |skipped: u64| {
+                let description =
+                    format!("{skipped} entries that were waiting were skipped and will not be delivered.");
+                deed::draft(&caller, (&recipient, &stored), (recipient.skip(), "skipped to now with"), description, now)
             };
             let request = SkipRequest { by: caller.represent(), at: now };
-            Ok(app.engine.skip_to_now(&stored, &request, |skipped| record_skip(&record, skipped, now)).await?)
+            Ok(app.engine.skip_to_now(&stored, &request, record).await?)
         })
         .await
     }
-}
-
-fn record_skip(record: &Record<'_>, skipped: u64, now: Timestamp) -> EntryDraft {
-    let description = format!("{skipped} entries that were waiting were skipped and will not be delivered.");
-    record.deed(Action::UpdateConfiguration, "skipped to now with the integration", description, now)
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use delivery::TestResult;
 
-use super::{parse_id, unstoppable};
-use crate::{Action, App, Caller, Error, access::subscription_resource};
+use super::{Recipient, unstoppable};
+use crate::{Action, App, Caller, Error};
 
 impl App {
-    /// Sends the test message of a subscription now, be it on or off, and tells what came back.
+    /// Sends the test message of a subscription or webhook now, be it on or off, and tells what came back.
     /// It is no delivery and counts nowhere, but one that is accepted ends a suspension.
     ///
     /// # Errors
@@ -17,12 +17,9 @@ impl App {
     pub async fn subscription_test(
         self: &Arc<Self>,
         caller: &Caller,
-        key: &str,
-        id: &str,
+        recipient: &Recipient,
     ) -> Result<TestResult, Error> {
-        caller.authorise(Action::ValidateConnection, &subscription_resource(id))?;
-        self.integration(key)?;
-        let stored = self.stored(caller.account, key, parse_id(id)?).await?;
+        let (_, stored) = self.recipient(caller, Action::ValidateConnection, recipient).await?;
         let app = Arc::clone(self);
         // Once it was sent, what came of it counts for the pace of its target.
         unstoppable(async move { Ok(app.engine.test(&stored).await?) }).await

@@ -6,8 +6,8 @@ use domain::{FieldError, Sequence};
 use serde_json::{Map, Value};
 use store::{Job, LetterFate, Letters, Work};
 
-use super::{flag, named};
-use crate::{Action, App, Caller, Error, access::subscription_resource};
+use super::{Recipient, flag, named};
+use crate::{Action, App, Caller, Error};
 
 /// Most dead letters that are named one by one.
 pub(super) const SEQUENCES_MAX: usize = 1_000;
@@ -15,15 +15,13 @@ pub(super) const SEQUENCES_MAX: usize = 1_000;
 const FORMS: &str = "the body must be {\"all\": true}, with or without \"fate\", or {\"sequences\": [...]}";
 
 impl App {
-    /// Whether there is such a subscription whose dead letters the caller may send again; asked
+    /// Whether there is such a subscription or webhook whose dead letters the caller may send again; asked
     /// before the body is read.
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::NotFound`], or what the store says.
-    pub async fn dead_letter_may_redeliver(&self, caller: &Caller, key: &str, id: &str) -> Result<(), Error> {
-        caller.authorise(Action::Redeliver, &subscription_resource(id))?;
-        self.integration(key)?;
-        self.stored(caller.account, key, super::parse_id(id)?).await.map(drop)
+    pub async fn dead_letter_may_redeliver(&self, caller: &Caller, recipient: &Recipient) -> Result<(), Error> {
+        self.recipient(caller, Action::Redeliver, recipient).await.map(drop)
     }
 
     /// Makes a job that sends the dead letters that `body` names, and records that.
@@ -35,15 +33,12 @@ impl App {
     pub async fn dead_letter_redeliver(
         self: &Arc<Self>,
         caller: &Caller,
-        key: &str,
-        id: &str,
+        recipient: &Recipient,
         body: &Value,
     ) -> Result<Job, Error> {
-        caller.authorise(Action::Redeliver, &subscription_resource(id))?;
-        let integration = self.integration(key)?;
-        let stored = self.stored(caller.account, key, super::parse_id(id)?).await?;
+        let (_, stored) = self.recipient(caller, Action::Redeliver, recipient).await?;
         let letters = read(body)?;
-        self.job_create(caller, stored, &integration, Work::Redelivery(letters)).await
+        self.job_create(caller, (recipient, stored), Work::Redelivery(letters)).await
     }
 }
 

@@ -6,8 +6,8 @@ use domain::{FieldError, Sequence, Timestamp};
 use serde_json::{Map, Value};
 use store::{Job, Work};
 
-use super::{DryRun, flag};
-use crate::{Action, App, Caller, Conflict, Error, access::subscription_resource};
+use super::{DryRun, Recipient, flag};
+use crate::{App, Caller, Conflict, Error};
 
 /// What came of asking for a replay.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,15 +32,13 @@ enum Bound {
 }
 
 impl App {
-    /// Whether there is such a subscription that the caller may replay; asked before the body is
+    /// Whether there is such a subscription or webhook that the caller may replay; asked before the body is
     /// read.
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::NotFound`], or what the store says.
-    pub async fn subscription_may_replay(&self, caller: &Caller, key: &str, id: &str) -> Result<(), Error> {
-        caller.authorise(Action::ReplayIntegration, &subscription_resource(id))?;
-        self.integration(key)?;
-        self.stored(caller.account, key, super::parse_id(id)?).await.map(drop)
+    pub async fn subscription_may_replay(&self, caller: &Caller, recipient: &Recipient) -> Result<(), Error> {
+        self.recipient(caller, recipient.replay(), recipient).await.map(drop)
     }
 
     /// Makes a job that sends the entries of the range in `body` once more, and records that; or
@@ -52,20 +50,17 @@ impl App {
     pub async fn subscription_replay(
         self: &Arc<Self>,
         caller: &Caller,
-        key: &str,
-        id: &str,
+        recipient: &Recipient,
         body: &Value,
     ) -> Result<Replayed, Error> {
-        caller.authorise(Action::ReplayIntegration, &subscription_resource(id))?;
-        let integration = self.integration(key)?;
-        let stored = self.stored(caller.account, key, super::parse_id(id)?).await?;
+        let (integration, stored) = self.recipient(caller, recipient.replay(), recipient).await?;
         let asked = read(body)?;
         let position = self.engine.status(&stored).await?.position.ok_or(Conflict::NeverOn)?;
         let (first, last) = self.range(&stored, &asked, position).await?;
         if asked.dry_run {
             return Ok(Replayed::Dry(self.dry_run(&stored, &integration, first, last).await?));
         }
-        let made = self.job_create(caller, stored, &integration, Work::Replay(first, last)).await?;
+        let made = self.job_create(caller, (recipient, stored), Work::Replay(first, last)).await?;
         Ok(Replayed::Made(Box::new(made)))
     }
 
