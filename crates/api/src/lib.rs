@@ -36,7 +36,8 @@ use rate::Rates;
 pub use rate::{RATE_WINDOW, RateLimits};
 
 use routes::{
-    account_create, account_get, account_list, account_resume, account_suspend, account_token_create, account_update,
+    account_create, account_get, account_list, account_resume, account_retention_get, account_retention_update,
+    account_suspend, account_token_create, account_update,
 };
 use routes::{attempt_list, caller_identity, member_list, openapi_get, role_get};
 use routes::{cloud_events_ingest, launchdarkly_ingest, logs_ingest};
@@ -167,6 +168,8 @@ fn guarded() -> Listed {
         .patch("/api/v2/accounts/{account}", account_update::handle)
         .post("/api/v2/accounts/{account}/suspend", account_suspend::handle)
         .post("/api/v2/accounts/{account}/resume", account_resume::handle)
+        .get("/api/v2/accounts/{account}/retention", account_retention_get::handle)
+        .patch("/api/v2/accounts/{account}/retention", account_retention_update::handle)
         .post("/api/v2/accounts/{account}/tokens", account_token_create::handle)
         .get("/metrics", metrics::handle)
         .post("/ingest/entries", entries_ingest::handle)

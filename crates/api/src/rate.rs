@@ -8,6 +8,7 @@ use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -52,6 +53,15 @@ impl Rates {
             ingest: limits.ingest.map(Counter::new),
             address: limits.address.map(Counter::new),
         }
+    }
+
+    /// How many requests were refused, by the limit that they passed.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); 3] {
+        [
+            ("token", self.token.as_ref().map_or(0, Counter::refused)),
+            ("ingest", self.ingest.as_ref().map_or(0, Counter::refused)),
+            ("address", self.address.as_ref().map_or(0, Counter::refused)),
+        ]
     }
 
     /// Counts a request from this address.
@@ -123,6 +133,8 @@ fn network(address: IpAddr) -> IpAddr {
 struct Counter<K> {
     limit: NonZeroU32,
     window: Mutex<Window<K>>,
+    /// Of all windows.
+    refused: AtomicU64,
 }
 
 struct Window<K> {
@@ -153,7 +165,12 @@ impl Taken {
 
 impl<K: Eq + Hash> Counter<K> {
     fn new(limit: NonZeroU32) -> Self {
-        Self { limit, window: Mutex::new(Window { number: 0, counts: HashMap::new() }) }
+        let window = Mutex::new(Window { number: 0, counts: HashMap::new() });
+        Self { limit, window, refused: AtomicU64::new(0) }
+    }
+
+    fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     fn take(&self, caller: K, now: Duration) -> Taken {
@@ -172,6 +189,9 @@ impl<K: Eq + Hash> Counter<K> {
         let count = window.counts.entry(caller).or_insert(0);
         let is_allowed = *count < limit;
         *count = (*count + 1).min(limit);
+        if !is_allowed {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
         Taken { is_allowed, remaining: limit - *count, left }
     }
 }

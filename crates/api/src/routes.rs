@@ -4,6 +4,8 @@ pub(crate) mod account_create;
 pub(crate) mod account_get;
 pub(crate) mod account_list;
 pub(crate) mod account_resume;
+pub(crate) mod account_retention_get;
+pub(crate) mod account_retention_update;
 pub(crate) mod account_suspend;
 pub(crate) mod account_token_create;
 pub(crate) mod account_update;

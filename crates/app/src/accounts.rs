@@ -226,7 +226,12 @@ impl App {
         Ok(())
     }
 
-    async fn operated(&self, caller: &Caller, action: Action, id_or_name: &str) -> Result<store::Account, Error> {
+    pub(crate) async fn operated(
+        &self,
+        caller: &Caller,
+        action: Action,
+        id_or_name: &str,
+    ) -> Result<store::Account, Error> {
         caller.authorise(action, &operated_resource(id_or_name))?;
         let found = match AccountId::parse(id_or_name) {
             Ok(id) => self.store.account_get(id).await.map(Some),

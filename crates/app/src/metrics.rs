@@ -17,11 +17,12 @@ use text::{Kind, Text};
 impl App {
     /// The figures of the server in the text format of Prometheus, version 0.0.4. They tell of
     /// all accounts together, so only tokens of the account `default` may see them. Labels are
-    /// integration keys, states, outcomes, reasons, and the ids of some subscriptions.
+    /// integration keys, states, outcomes, reasons, and the ids of some subscriptions. Who serves
+    /// requests gives how many were refused, by the limit that they passed.
     ///
     /// # Errors
     /// [`Error::Forbidden`], or what the store says.
-    pub async fn metrics(&self, caller: &Caller) -> Result<String, Error> {
+    pub async fn metrics(&self, caller: &Caller, rate_limited: &[(&str, u64)]) -> Result<String, Error> {
         caller.authorise(Action::ViewMetrics, &account_resource())?;
         let default = self.store.account_by_name(DEFAULT_ACCOUNT).await?;
         if default.is_none_or(|default| default.id != caller.account) {
@@ -33,6 +34,10 @@ impl App {
         let counts = self.store.subscription_counts().await?;
         let mut text = Text::default();
         process::write(&mut text);
+        text.family("auditcast_rate_limited_total", Kind::Counter, "Requests beyond what one caller may make.");
+        for (limit, count) in rate_limited {
+            text.sample("auditcast_rate_limited_total", &[("limit", limit)], *count);
+        }
         self.write_ingest(&mut text);
         let waiting = self.store.index_waiting().await?;
         text.single(

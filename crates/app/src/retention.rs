@@ -1,10 +1,14 @@
 //! How long the entries of an account are kept.
 
-use domain::EntryDraft;
+use domain::{AccountId, EntryDraft, FieldError};
 use serde_json::{Value, json};
 use store::{Account, AccountRetention};
 
-use crate::{Action, App, Caller, Conflict, Error, record::Record};
+use crate::{
+    Action, App, Caller, Conflict, Error,
+    edit::{Edit, Subject},
+    record::Record,
+};
 
 /// A change of how long an account's entries are kept. What is left out stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +18,16 @@ pub struct RetentionChange {
     /// Whether nothing of the account's log is deleted.
     pub legal_hold: Option<bool>,
 }
+
+/// Who changes it, and why.
+#[derive(Clone, Copy, Default)]
+struct By<'a> {
+    caller: Option<&'a Caller>,
+    comment: Option<&'a str>,
+}
+
+const SUBJECT: Subject =
+    Subject { noun: "the retention of an account", writable: &["days", "legalHold"], fixed: &[], legacy: None };
 
 impl App {
     /// The most days for which entries are kept.
@@ -30,8 +44,8 @@ impl App {
     }
 
     /// Changes how long the entries of the account of this name are kept, and records it in the
-    /// account's log. For whoever runs the server; `caller` is the token with which it is asked for,
-    /// if there is one. A change that changes nothing is not recorded.
+    /// account's log. For whoever runs the server: no token is asked for. A change that changes
+    /// nothing is not recorded.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] for a number of days out of range;
@@ -40,13 +54,54 @@ impl App {
         &self,
         name: &str,
         change: RetentionChange,
-        caller: Option<&Caller>,
+    ) -> Result<AccountRetention, Error> {
+        self.retention_update(&self.account_named(name).await?, change, By::default()).await
+    }
+
+    /// How long the entries of an account are kept, for an operator; beside it the account's id.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], or what the store says.
+    pub async fn operated_retention(
+        &self,
+        caller: &Caller,
+        id_or_name: &str,
+    ) -> Result<(AccountId, AccountRetention), Error> {
+        let account = self.operated(caller, Action::ViewAccount, id_or_name).await?;
+        Ok((account.id, self.store.account_retention(account.id).await?))
+    }
+
+    /// Changes how long the entries of an account are kept, for an operator, and records it in the
+    /// account's log; beside it the account's id.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`]; [`Error::Conflict`] for a
+    /// failed `test` or a change at the same time; or what the store says.
+    pub async fn operated_retention_update(
+        &self,
+        caller: &Caller,
+        id_or_name: &str,
+        body: &Value,
+    ) -> Result<(AccountId, AccountRetention), Error> {
+        let account = self.operated(caller, Action::UpdateAccount, id_or_name).await?;
+        let edit = Edit::parse(&SUBJECT, body, &self.settings)?;
+        let before = self.store.account_retention(account.id).await?;
+        let document = json!({ "days": before.days, "legalHold": before.legal_hold });
+        let change = read_change(&edit.apply(&SUBJECT, document, &|_| true)?)?;
+        let by = By { caller: Some(caller), comment: edit.comment.as_deref() };
+        Ok((account.id, self.retention_update(&account, change, by).await?))
+    }
+
+    async fn retention_update(
+        &self,
+        account: &Account,
+        change: RetentionChange,
+        by: By<'_>,
     ) -> Result<AccountRetention, Error> {
         let is_in_range = |days: u32| (1..=Self::RETENTION_DAYS_MAX).contains(&days);
         if !change.days.flatten().is_none_or(is_in_range) {
             return Err(Error::invalid(format!("entries are kept for 1 to {} days", Self::RETENTION_DAYS_MAX)));
         }
-        let account = self.account_named(name).await?;
         let before = self.store.account_retention(account.id).await?;
         let after = AccountRetention {
             days: change.days.unwrap_or(before.days),
@@ -55,7 +110,7 @@ impl App {
         if after == before {
             return Ok(after);
         }
-        let record = self.retention_record(&account, caller, before, after);
+        let record = self.retention_record(account, by, before, after);
         match self.store.account_retention_update(account.id, before, after, record).await {
             Ok(()) => Ok(after),
             Err(store::Error::Conflict) => Err(Conflict::Edit.into()),
@@ -66,7 +121,7 @@ impl App {
     fn retention_record(
         &self,
         account: &Account,
-        caller: Option<&Caller>,
+        by: By<'_>,
         before: AccountRetention,
         after: AccountRetention,
     ) -> EntryDraft {
@@ -79,14 +134,14 @@ impl App {
             _ => "changed how long entries are kept of the account",
         };
         let record = Record {
-            caller,
+            caller: by.caller,
             actions: &actions,
             resource: "acct".to_owned(),
             kind: "account",
             name: &account.name,
             title_verb: title_verb.to_owned(),
             href: "/api/v2/auditlog".to_owned(),
-            comment: None,
+            comment: by.comment,
             before: Some(version(before)),
             after: Some(version(after)),
         };
@@ -96,6 +151,32 @@ impl App {
     async fn account_named(&self, name: &str) -> Result<Account, Error> {
         self.store.account_by_name(name).await?.ok_or(Error::NotFound("account"))
     }
+}
+
+/// What the patched document says: all of it.
+fn read_change(document: &Value) -> Result<RetentionChange, Error> {
+    let mut mistakes = Vec::new();
+    let days = match document.get("days") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let days = value.as_u64().and_then(|days| u32::try_from(days).ok());
+            let days = days.filter(|days| (1..=App::RETENTION_DAYS_MAX).contains(days));
+            if days.is_none() {
+                let reason = format!("must be a whole number from 1 to {}, or null", App::RETENTION_DAYS_MAX);
+                mistakes.push(FieldError::new("days", reason));
+            }
+            days
+        }
+    };
+    // Left out by mistake, it would end what a court may have ordered.
+    let legal_hold = document.get("legalHold").and_then(Value::as_bool);
+    if legal_hold.is_none() {
+        mistakes.push(FieldError::new("legalHold", "must be true or false"));
+    }
+    if mistakes.is_empty() {
+        return Ok(RetentionChange { days: Some(days), legal_hold });
+    }
+    Err(Error::mistakes("the retention is not valid", mistakes))
 }
 
 /// `retentionDays` is left out where the account has no age of its own.

@@ -116,7 +116,7 @@ impl RetentionRequest {
     pub async fn make(&self, app: &App) -> Result<AccountRetention, app::Error> {
         match self.change == RetentionChange::default() {
             true => app.account_retention(&self.account).await,
-            false => app.account_retention_update(&self.account, self.change, None).await,
+            false => app.account_retention_update(&self.account, self.change).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! How accounts look on the wire.
 
-use app::Account;
+use app::{Account, AccountRetention};
+use domain::AccountId;
 use serde_json::{Value, json};
 
 use super::{link, millis};
@@ -20,4 +21,14 @@ pub(crate) fn account(account: &Account) -> Value {
         members["suspended"] = json!({ "since": millis(*since), "reason": reason });
     }
     members
+}
+
+/// How long the entries of an account are kept; `days` is null where that is as for all.
+pub(crate) fn retention(account: AccountId, retention: AccountRetention) -> Value {
+    let parent = format!("{LIST}/{account}");
+    json!({
+        "_links": { "parent": link(&parent), "self": link(&format!("{parent}/retention")) },
+        "days": retention.days,
+        "legalHold": retention.legal_hold,
+    })
 }

@@ -18,6 +18,6 @@ pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    let text = shared.app.metrics(&caller).await?;
+    let text = shared.app.metrics(&caller, &shared.rates.refused()).await?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
 }

@@ -1,8 +1,11 @@
 //! Sources that sign what they send: made, listed, deleted, recorded; signatures and limits.
 
+use std::{net::SocketAddr, num::NonZeroU32};
+
+use api::RateLimits;
 use app::Grant;
 use aws_lc_rs::hmac;
-use axum::{body::Body, http::Request};
+use axum::{body::Body, extract::ConnectInfo, http::Request};
 use serde_json::{Value, json};
 
 use crate::support::{Options, Reply, TestApp};
@@ -164,4 +167,46 @@ async fn every_mistake_of_a_source_is_told() {
     assert_eq!(reply.attributes(), ["kind", "name", "secret"]);
     assert!(!reply.text.contains("short\""), "{}", reply.text);
     app.admin("POST", PATH, json!([])).await.expect_problem(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn strangers_that_guess_sources_count_for_their_address_and_who_signs_does_not() {
+    let rates = RateLimits { address: NonZeroU32::new(2), ..RateLimits::default() };
+    let settings = api::Settings { rates, ..api::Settings::default() };
+    let app = TestApp::with(Options { api: settings, ..Options::default() }).await;
+    let path = address(&app).await;
+    let body = entry("1");
+    let from = async |address: &str, path: &str, secret: &str| {
+        let peer: SocketAddr = format!("{address}:1234").parse().expect("is an address");
+        let request = Request::post(path).header("x-ld-signature", sign(secret, &body)).extension(ConnectInfo(peer));
+        app.send(request.body(Body::from(body.clone())).expect("a request")).await
+    };
+    let unknown = "/ingest/launchdarkly/66f0c0ffee00000000000000";
+    from("192.0.2.7", &path, "another secret").await.expect_problem(401, "unauthorized");
+    from("192.0.2.7", unknown, SECRET).await.expect_problem(404, "not_found");
+    for (path, secret) in [(path.as_str(), "another secret"), (unknown, SECRET)] {
+        let refused = from("192.0.2.7", path, secret).await.expect_problem(429, "rate_limited");
+        assert!(refused.headers.contains_key("retry-after"));
+    }
+    for _ in 0..3 {
+        from("192.0.2.7", &path, SECRET).await.expect(202);
+    }
+    from("192.0.2.8", unknown, SECRET).await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_source_of_a_suspended_account_is_as_one_that_is_not_there() {
+    let app = TestApp::start().await;
+    let operator = app.token(Grant::Operator).await;
+    app.call(&operator, "POST", "/api/v2/accounts", json!({"name": "acme"})).await.expect(201);
+    let made = app.call(&operator, "POST", "/api/v2/accounts/acme/tokens", json!({"role": "admin"})).await.expect(201);
+    let made = app.call(&crate::tokens::value(&made), "POST", PATH, source()).await.expect(201).body;
+    let path = made["url"].as_str().expect("a path").to_owned();
+    signed(&app, &path, SECRET, &entry("1")).await.expect(202);
+    let before = app.server.entries_of("acme").await.len();
+    app.call(&operator, "POST", "/api/v2/accounts/acme/suspend", json!({"reason": "unpaid"})).await.expect(200);
+    signed(&app, &path, SECRET, &entry("2")).await.expect_problem(404, "not_found");
+    assert_eq!(app.server.entries_of("acme").await.len(), before + 1, "the suspension alone is recorded");
+    app.call(&operator, "POST", "/api/v2/accounts/acme/resume", Value::Null).await.expect(200);
+    signed(&app, &path, SECRET, &entry("2")).await.expect(202);
 }

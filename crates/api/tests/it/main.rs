@@ -1,6 +1,7 @@
 //! The REST API over a real store, a real catalogue and a running engine, called in process.
 
 mod account_limits;
+mod account_retention;
 mod accounts;
 mod attempts;
 mod audit_log;

@@ -6,7 +6,7 @@ use app::Grant;
 use axum::{Router, http::StatusCode, routing::post};
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN, TestApp, until};
+use crate::support::{ADMIN, Options, TestApp, until};
 
 /// A collector that refuses the token `wrong-canary-token`.
 async fn collector() -> String {
@@ -180,4 +180,24 @@ async fn only_admins_and_tokens_made_for_it_see_the_figures() {
     let other = app.server.app.token_create("other", "of a test", &Grant::Admin).await.expect("a token");
     app.call(other.expose(), "GET", "/metrics", Value::Null).await.expect_problem(403, "forbidden");
     app.call("nobody", "GET", "/metrics", Value::Null).await.expect_problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn requests_beyond_a_limit_are_counted_by_the_limit() {
+    let most = |number| std::num::NonZeroU32::new(number);
+    let rates = api::RateLimits { token: most(2), ingest: most(1), address: None };
+    let settings = api::Settings { rates, ..api::Settings::default() };
+    let app = TestApp::with(Options { api: settings, ..Options::default() }).await;
+    let reader = app.token(Grant::Reader).await;
+    for status in [200, 200, 429, 429] {
+        app.call(&reader, "GET", "/api/v2/caller-identity", Value::Null).await.expect(status);
+    }
+    for status in [202, 429] {
+        let entry = json!({"action": "a", "resource": "acct"}).to_string();
+        app.ingest("/ingest/entries", &[], entry).await.expect(status);
+    }
+    let text = metrics(&app).await;
+    for (limit, count) in [("token", 2.0), ("ingest", 1.0), ("address", 0.0)] {
+        assert_eq!(value(&text, &format!("auditcast_rate_limited_total{{limit=\"{limit}\"}}")), count, "{limit}");
+    }
 }

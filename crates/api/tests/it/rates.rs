@@ -89,3 +89,18 @@ async fn ingest_has_a_limit_of_its_own_where_one_is_set() {
     let unlimited = app.admin("GET", PATH, Value::Null).await.expect(200);
     assert_eq!(unlimited.headers.get("x-ratelimit-auth-token-limit"), None);
 }
+
+#[tokio::test]
+async fn logs_count_as_ingest_and_refusals_are_in_the_form_of_the_request() {
+    let app = app_with(RateLimits { ingest: most(1), token: most(9), ..RateLimits::default() }).await;
+    let json = [("content-type", "application/json")];
+    let first = app.ingest("/v1/logs", &json, "{}").await.expect(200);
+    assert_eq!(number(&first, "x-ratelimit-auth-token-limit"), Some(1));
+    let refused = app.ingest("/v1/logs", &json, "{}").await.expect_problem(429, "rate_limited");
+    assert_eq!(number(&refused, "retry-after"), Some(10));
+    // One limit for all ways in.
+    let entry = json!({"action": "a", "resource": "acct"}).to_string();
+    app.ingest("/ingest/entries", &[], entry).await.expect_problem(429, "rate_limited");
+    app.server.clock.advance(Duration::from_secs(10));
+    app.ingest("/v1/logs", &json, "{}").await.expect(200);
+}
