@@ -25,6 +25,12 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// How many items a page may have at most: 1 to `max`, and `default` if that is left out.
+    pub(crate) fn limit(&self, default: usize, max: usize) -> Result<usize, Problem> {
+        let limit = self.number("limit", 1..=max as u64)?;
+        Ok(limit.map_or(default, |limit| usize::try_from(limit).unwrap_or(max)))
+    }
+
     /// `true` or `false`; left out, it is `false`.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.get(name) {
@@ -119,6 +125,13 @@ mod tests {
         {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn limits_of_pages_have_a_default_and_an_end() {
+        let read = |query| Query(query).limit(20, 100).ok();
+        assert_eq!([read(""), read("limit=1"), read("limit=100")], [Some(20), Some(1), Some(100)]);
+        assert_eq!([read("limit=0"), read("limit=101")], [None, None]);
     }
 
     #[test]

@@ -226,10 +226,7 @@ impl Store {
         self.shared
             .writer
             .run(move |group| {
-                let stored = get(group.connection, no, id)?;
-                if stored.revision != revision {
-                    return Err(Error::Conflict);
-                }
+                let stored = get_revision(group.connection, no, id, revision)?;
                 let now = group.now();
                 group
                     .connection
@@ -269,10 +266,7 @@ impl Store {
         self.shared
             .writer
             .run(move |group| {
-                let stored = get(group.connection, no, id)?;
-                if stored.revision != revision {
-                    return Err(Error::Conflict);
-                }
+                let stored = get_revision(group.connection, no, id, revision)?;
                 let now = group.now();
                 group
                     .connection
@@ -347,6 +341,12 @@ fn get(connection: &Connection, no: i64, id: TokenId) -> Result<Token, Error> {
         .query_row((id.as_bytes(), no), of_row)
         .optional()?
         .ok_or(Error::NotFound)
+}
+
+/// The same, as long as it has this revision.
+fn get_revision(connection: &Connection, no: i64, id: TokenId, revision: u64) -> Result<Token, Error> {
+    let stored = get(connection, no, id)?;
+    if stored.revision == revision { Ok(stored) } else { Err(Error::Conflict) }
 }
 
 fn insert(connection: &Connection, no: i64, new: &NewToken, now: Timestamp) -> Result<(), Error> {

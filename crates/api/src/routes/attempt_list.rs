@@ -18,7 +18,7 @@ use crate::{
     representation::{link, millis},
 };
 
-const LIMIT_DEFAULT: u64 = 20;
+const LIMIT_DEFAULT: usize = 20;
 
 /// What an attempt can come to. Entries that are passed over are never part of one.
 const KINDS: [OutcomeKind; 6] = [
@@ -39,14 +39,13 @@ pub(crate) async fn handle(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
-    let limit = query.number("limit", 1..=AttemptsAsked::LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let asked = AttemptsAsked {
         outcome: outcome(&query)?,
         after: query.time("after")?,
         before: query.time("before")?,
         sequence: query.number("sequence", 1..=u64::MAX)?.map(Sequence),
         below: query.number("beforeNumber", 1..=u64::MAX)?,
-        limit: usize::try_from(limit).unwrap_or(AttemptsAsked::LIMIT_MAX),
+        limit: query.limit(LIMIT_DEFAULT, AttemptsAsked::LIMIT_MAX)?,
     };
     let found = shared.app.attempt_list(&caller, &recipient, asked).await?;
     Ok(Json(representation(&recipient.href(), asked, &found)))

@@ -18,7 +18,7 @@ use crate::{
     representation::{link, millis},
 };
 
-const LIMIT_DEFAULT: u64 = 20;
+const LIMIT_DEFAULT: usize = 20;
 
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
@@ -27,11 +27,10 @@ pub(crate) async fn handle(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
-    let limit = query.number("limit", 1..=DeadLettersAsked::LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let asked = DeadLettersAsked {
         before: query.number("before", 1..=u64::MAX)?.map(Sequence),
         fate: fate(query.text("fate"))?,
-        limit: usize::try_from(limit).unwrap_or(DeadLettersAsked::LIMIT_MAX),
+        limit: query.limit(LIMIT_DEFAULT, DeadLettersAsked::LIMIT_MAX)?,
         with_entries: query.flag("withEntries")?,
     };
     let found = shared.app.dead_letter_list(&caller, &recipient, asked).await?;

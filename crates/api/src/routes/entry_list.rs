@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{Shared, problem::Problem, query::Query, representation::link};
 
-const LIMIT_DEFAULT: u64 = 10;
+const LIMIT_DEFAULT: usize = 10;
 /// What the next page has of its own.
 const OF_A_PAGE: [&str; 2] = ["before", "cursor"];
 
@@ -38,7 +38,6 @@ pub(super) fn filter(query: &Query<'_>) -> Result<EntryFilter, Problem> {
 }
 
 pub(super) fn asked(query: &Query<'_>, filter: EntryFilter) -> Result<EntriesAsked, Problem> {
-    let limit = query.number("limit", 1..=EntriesAsked::LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let cursor = |text| {
         Cursor::parse(text).ok_or_else(|| {
             Problem::invalid("the query parameter cursor must be left out, or be that of a link to a next page")
@@ -49,7 +48,7 @@ pub(super) fn asked(query: &Query<'_>, filter: EntryFilter) -> Result<EntriesAsk
         after: query.time("after")?,
         cursor: query.text("cursor").map(cursor).transpose()?,
         filter,
-        limit: usize::try_from(limit).unwrap_or(EntriesAsked::LIMIT_MAX),
+        limit: query.limit(LIMIT_DEFAULT, EntriesAsked::LIMIT_MAX)?,
     })
 }
 

@@ -18,7 +18,7 @@ use crate::{
     representation::{link, millis},
 };
 
-const LIMIT_DEFAULT: u64 = 100;
+const LIMIT_DEFAULT: usize = 100;
 
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
@@ -27,11 +27,10 @@ pub(crate) async fn handle(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
-    let limit = query.number("limit", 1..=LedgerAsked::LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let asked = LedgerAsked {
         after: Sequence(query.number("after", 0..=u64::MAX)?.unwrap_or(0)),
         after_revision: query.number("afterRevision", 0..=u64::MAX)?.unwrap_or(0),
-        limit: usize::try_from(limit).unwrap_or(LedgerAsked::LIMIT_MAX),
+        limit: query.limit(LIMIT_DEFAULT, LedgerAsked::LIMIT_MAX)?,
     };
     let ledger = shared.app.ledger_get(&caller, &recipient, asked).await?;
     Ok(Json(representation(&recipient.href(), asked, &ledger)))

@@ -17,7 +17,7 @@ use crate::{
     representation::{job, link},
 };
 
-const LIMIT_DEFAULT: u64 = 20;
+const LIMIT_DEFAULT: usize = 20;
 
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
@@ -26,9 +26,8 @@ pub(crate) async fn handle(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
-    let limit = query.number("limit", 1..=JOBS_LIMIT_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
+    let limit = query.limit(LIMIT_DEFAULT, JOBS_LIMIT_MAX)?;
     let before = query.text("before");
-    let limit = usize::try_from(limit).unwrap_or(JOBS_LIMIT_MAX);
     let found = shared.app.job_list(&caller, &recipient, before, limit).await?;
     let subscription = recipient.href();
     let page = |before: Option<&str>| {
