@@ -113,6 +113,9 @@ impl Contract {
                 "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= count(rule)),
                 "minLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 >= count(rule)),
                 "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 <= count(rule)),
+                "propertyNames" => {
+                    value.as_object().is_none_or(|members| members.keys().all(|name| self.is_valid(rule, &json!(name))))
+                }
                 "pattern" => {
                     let pattern = Regex::new(rule.as_str().expect("is text")).expect("is a pattern");
                     value.as_str().is_none_or(|text| pattern.is_match(text))

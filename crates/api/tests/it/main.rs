@@ -18,6 +18,7 @@ mod integration_health;
 mod ledger;
 mod logs;
 mod metrics;
+mod model;
 mod rates;
 mod records;
 mod replays;
