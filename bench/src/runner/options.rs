@@ -80,6 +80,8 @@ pub(super) struct Scale {
     pub idle: u64,
     pub idle_make_s: f64,
     pub idle_watch: Duration,
+    /// How often the store is measured with and without its index for searches.
+    pub index_pairs: usize,
     /// How many entries there are when searches are timed.
     pub searched: &'static [u64],
 }
@@ -101,6 +103,7 @@ const QUICK: Scale = Scale {
     idle: 5_000,
     idle_make_s: 3.0,
     idle_watch: Duration::from_secs(2),
+    index_pairs: 1,
     searched: &[100_000],
 };
 
@@ -121,6 +124,7 @@ const DEFAULT: Scale = Scale {
     idle: 20_000,
     idle_make_s: 30.0,
     idle_watch: Duration::from_secs(15),
+    index_pairs: 3,
     searched: &[100_000, 1_000_000],
 };
 
@@ -141,6 +145,7 @@ const FULL: Scale = Scale {
     idle: 100_000,
     idle_make_s: 600.0,
     idle_watch: Duration::from_secs(60),
+    index_pairs: 5,
     searched: &[100_000, 1_000_000, 10_000_000],
 };
 

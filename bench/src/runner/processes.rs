@@ -72,24 +72,31 @@ impl Tools {
         Ok(Load(Process(command.spawn().context("bench-load")?)))
     }
 
-    /// The rate at which the store alone commits batches of 100 from 8 callers, in entries a second.
+    /// The rates at which the store alone commits single entries of 64 callers and batches of 100 of
+    /// 8 callers, in entries a second, with or without its index for searches.
     ///
     /// Nothing where the example that measures it is not built.
-    pub fn store_rate(&self, folder: &Path) -> anyhow::Result<Option<f64>> {
+    pub fn store_rates(&self, folder: &Path, indexed: bool) -> anyhow::Result<Option<[f64; 2]>> {
         use std::io::{BufRead, BufReader};
         let example = self.bin_dir.join("examples/commit_rate");
         if !example.is_file() {
             return Ok(None);
         }
         let mut command = Command::new(example);
+        if !indexed {
+            command.arg("--unindexed");
+        }
         let mut process = Process(command.arg(folder).arg("1").stdout(Stdio::piped()).spawn()?);
         let out = process.0.stdout.take().context("no output of commit_rate")?;
+        let mut single = None;
         for line in BufReader::new(out).lines() {
             let line = line?;
+            // The name of the load is followed by the rate and two percentiles.
+            let rate = || line.split_whitespace().rev().nth(2).and_then(|rate| rate.parse().ok());
             if line.contains("batches of 100") {
-                // The name of the load is followed by the rate and two percentiles.
-                return Ok(line.split_whitespace().rev().nth(2).and_then(|rate| rate.parse().ok()));
+                return Ok(single.zip(rate()).map(|(single, batched)| [single, batched]));
             }
+            single = single.or_else(rate);
         }
         Ok(None)
     }

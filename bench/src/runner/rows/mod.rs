@@ -28,6 +28,7 @@ pub(super) const ROWS: &[(&str, Measure)] = &[
     ("drain, batched", drain::batched),
     ("slow sink", drain::slow_sink),
     ("isolation", isolation::measure),
+    ("index", search::index_cost),
     ("search", search::measure),
     ("idle subscriptions", idle::measure),
     ("memory", idle::memory),
