@@ -74,23 +74,67 @@ impl App {
             let text = "the access token expires, and cannot make a source, which does not";
             return Err(Error::BeyondMaker(text.to_owned()));
         }
-        let form::Form { name, secret } = form::read(body, &self.settings)?;
+        self.source_make(caller.account, form::read(body, &self.settings)?, Some(caller)).await
+    }
+
+    /// Makes a source in the account of this name, and records that. Its secret is beside it, to
+    /// be shown this once. For whoever runs the server: no token is asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Invalid`] for a wrong name, or what the store says.
+    pub async fn account_source_create(&self, account: &str, name: &str) -> Result<(IngestSourceView, Secret), Error> {
+        let account = self.account_named(account).await?.id;
+        let body = json!({ "kind": LAUNCHDARKLY, "name": name });
+        self.source_make(account, form::read(&body, &self.settings)?, None).await
+    }
+
+    /// The sources of the account of this name, the oldest first. For whoever runs the server: no
+    /// token is asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or what the store says.
+    pub async fn account_source_list(&self, account: &str) -> Result<Vec<IngestSourceView>, Error> {
+        let account = self.account_named(account).await?.id;
+        Ok(self.store.ingest_source_list(account).await?.into_iter().map(view).collect())
+    }
+
+    /// Deletes a source of the account of this name, and records that. For whoever runs the
+    /// server: no token is asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or what the store says.
+    pub async fn account_source_delete(&self, account: &str, id: &str) -> Result<(), Error> {
+        let account = self.account_named(account).await?.id;
+        self.source_delete(account, id, None).await
+    }
+
+    async fn source_make(
+        &self,
+        account: AccountId,
+        form: form::Form,
+        caller: Option<&Caller>,
+    ) -> Result<(IngestSourceView, Secret), Error> {
+        let form::Form { name, secret } = form;
         let secret = secret.map_or_else(make_secret, Ok)?;
         let mut id = [0; 12];
         random(&mut id)?;
         let id = IngestSourceId::from_bytes(id);
-        let sealed = self.keyring.seal(context(caller.account, id), secret.expose().as_bytes())?;
-        let new = IngestSource {
-            id,
-            account: caller.account,
-            kind: LAUNCHDARKLY.to_owned(),
-            name,
-            secret: sealed,
-            created_at: self.clock.now(),
-        };
+        let sealed = self.keyring.seal(context(account, id), secret.expose().as_bytes())?;
+        let kind = LAUNCHDARKLY.to_owned();
+        let new = IngestSource { id, account, kind, name, secret: sealed, created_at: self.clock.now() };
         let record = self.source_record(caller, &new, Action::CreateAccessToken);
         let stored = self.store.ingest_source_create(new, record).await?;
         Ok((view(stored), secret))
+    }
+
+    async fn source_delete(&self, account: AccountId, id: &str, caller: Option<&Caller>) -> Result<(), Error> {
+        let not_found = || Error::NotFound("source");
+        let id = IngestSourceId::parse(id).map_err(|_| not_found())?;
+        // Also of an account that is suspended.
+        let stored = self.store.ingest_source_list(account).await?;
+        let source = stored.into_iter().find(|source| source.id == id).ok_or_else(not_found)?;
+        let record = self.source_record(caller, &source, Action::DeleteAccessToken);
+        self.store.ingest_source_delete(account, id, record).await.map_err(|error| missing(error, not_found))
     }
 
     /// The account's sources, the oldest first.
@@ -108,14 +152,7 @@ impl App {
     /// [`Error::Forbidden`], [`Error::NotFound`], or what the store says.
     pub async fn ingest_source_delete(&self, caller: &Caller, id: &str) -> Result<(), Error> {
         self.ingest_sources_may_change(caller)?;
-        let not_found = || Error::NotFound("source");
-        let id = IngestSourceId::parse(id).map_err(|_| not_found())?;
-        let source = self.store.ingest_source_get(id).await.map_err(|error| missing(error, not_found))?;
-        if source.account != caller.account {
-            return Err(not_found());
-        }
-        let record = self.source_record(caller, &source, Action::DeleteAccessToken);
-        self.store.ingest_source_delete(caller.account, id, record).await.map_err(|error| missing(error, not_found))
+        self.source_delete(caller.account, id, Some(caller)).await
     }
 
     /// Stores the entry that LaunchDarkly's webhook sent to a source, if its signature is right.
@@ -142,7 +179,7 @@ impl App {
         self.ingest_of(source.account, batch).await
     }
 
-    fn source_record(&self, caller: &Caller, source: &IngestSource, action: Action) -> EntryDraft {
+    fn source_record(&self, caller: Option<&Caller>, source: &IngestSource, action: Action) -> EntryDraft {
         let version = json!({
             "_id": source.id.to_string(),
             "kind": source.kind,
@@ -151,7 +188,7 @@ impl App {
         let is_new = action == Action::CreateAccessToken;
         let (before, after) = if is_new { (None, Some(version)) } else { (Some(version), None) };
         let record = Record {
-            caller: Some(caller),
+            caller,
             actions: &[action],
             resource: format!("service-token/{}", source.id),
             kind: "token",

@@ -148,7 +148,7 @@ impl App {
         record.draft(self.clock.now(), self.settings.entry_max_bytes)
     }
 
-    async fn account_named(&self, name: &str) -> Result<Account, Error> {
+    pub(crate) async fn account_named(&self, name: &str) -> Result<Account, Error> {
         self.store.account_by_name(name).await?.ok_or(Error::NotFound("account"))
     }
 }

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod ingest;
 mod ledger;
 mod list;
+mod source;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +26,7 @@ Examples:
   auditcast serve
   auditcast config check
   auditcast token create --ingest --name shop
+  auditcast ingest entries.ndjson
   auditcast account retention default --days 2555";
 
 const SERVE_EXAMPLES: &str = "\
@@ -101,6 +104,13 @@ pub fn run() -> ExitCode {
             Some((_, given)) => with_settings(given, |settings| token_command(settings, &token_request(given))),
             None => ExitCode::FAILURE,
         },
+        Some(("source", source)) => match source.subcommand() {
+            Some((command, given)) => {
+                with_settings(given, |settings| source::run(settings, &source::request(command, given)))
+            }
+            None => ExitCode::FAILURE,
+        },
+        Some(("ingest", given)) => ingest::run(given),
         Some(("account", account)) => match account.subcommand() {
             Some((_, given)) => with_settings(given, |settings| retention_command(settings, &retention_request(given))),
             None => ExitCode::FAILURE,
@@ -320,6 +330,8 @@ fn command() -> Command {
             ),
         )
         .subcommand(account_command())
+        .subcommand(source::command())
+        .subcommand(ingest::command())
         .subcommand(
             Command::new("integrations").about("Look at the integrations").subcommand_required(true).subcommand(
                 with_setting_flags(
@@ -436,6 +448,10 @@ mod tests {
             &["token", "create"],
             &["ledger", "verify"],
             &["integrations", "list"],
+            &["source", "create"],
+            &["source", "list"],
+            &["source", "delete"],
+            &["ingest"],
             &[],
         ];
         for path in commands {

@@ -1,6 +1,8 @@
 //! How the command line speaks to a running server: a socket in the data directory that only
 //! the directory's owner can open. One line of JSON each way.
 
+mod sources;
+
 use std::{
     io::{self, BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
@@ -17,6 +19,8 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
 };
+
+pub use sources::{SourceAsked, SourceRequest, Sources};
 
 /// The socket's name in the data directory.
 pub const FILE_NAME: &str = "auditcast.sock";
@@ -205,6 +209,8 @@ async fn answer(stream: tokio::net::UnixStream, app: &App) -> io::Result<()> {
         request.make(app).await.map(|token| json!({ "token": token.expose() }))
     } else if let Some(request) = RetentionRequest::parse(&request) {
         request.make(app).await.map(RetentionRequest::answer)
+    } else if let Some(request) = SourceRequest::parse(&request) {
+        request.make(app).await.map(|sources| sources.answer())
     } else {
         Ok(json!({ "error": "the request is of another version of auditcast" }))
     };

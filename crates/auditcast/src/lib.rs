@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod clock;
 pub mod control;
+pub mod ingest;
 pub mod lock;
 pub mod logging;
 pub mod master_key;

@@ -7,6 +7,8 @@ mod stall;
 pub mod tls;
 mod wire;
 
+pub(crate) use wire::extra_roots;
+
 use std::{
     io::{self, Write},
     sync::Arc,
@@ -25,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    control::{self, RetentionRequest, TokenRequest},
+    control::{self, RetentionRequest, SourceRequest, Sources, TokenRequest},
     lock::{DirectoryLock, LockError},
     master_key,
     settings::Settings,
@@ -96,6 +98,15 @@ pub fn create_token(settings: &Settings, request: &TokenRequest) -> anyhow::Resu
 /// # Errors
 /// What keeps it from being done.
 pub fn account_retention(settings: &Settings, request: &RetentionRequest) -> anyhow::Result<AccountRetention> {
+    let make = async |app: Arc<App>| request.make(&app).await;
+    with_app(settings, make, || request.ask(&settings.data_dir))
+}
+
+/// Makes, lists or deletes sources, in the database or, when a server uses it, through that server.
+///
+/// # Errors
+/// What keeps it from being done.
+pub fn sources(settings: &Settings, request: &SourceRequest) -> anyhow::Result<Sources> {
     let make = async |app: Arc<App>| request.make(&app).await;
     with_app(settings, make, || request.ask(&settings.data_dir))
 }

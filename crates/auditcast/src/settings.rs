@@ -19,7 +19,7 @@ use domain::Secret;
 
 pub use keys::{Form, Group, KEYS, Key};
 pub use reference::page as reference_page;
-pub use sources::{ReadSettingsError, read};
+pub use sources::{CLIENT_VARIABLES, ReadSettingsError, read};
 
 use layers::Layers;
 

@@ -88,7 +88,7 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
 
 /// What is wrong with the roots and the folder of integrations that the settings name.
 pub fn check_files(settings: &Settings) -> Vec<anyhow::Error> {
-    let roots = settings.delivery.extra_ca.as_deref().and_then(|path| extra_roots(path).err());
+    let roots = settings.delivery.extra_ca.as_deref().and_then(|path| extra_roots("extra_ca", path).err());
     let folder = settings.integrations_dir.as_deref().and_then(|folder| {
         let context = || format!("integrations_dir {} cannot be read", folder.display());
         std::fs::read_dir(folder).with_context(context).err()
@@ -113,7 +113,12 @@ fn client(settings: &DeliverySettings, instance: &str, clock: Arc<dyn Clock>) ->
             .iter()
             .map(|((host, port), address)| (host.to_owned(), port, address))
             .collect::<ConnectTo>(),
-        extra_roots: settings.extra_ca.as_deref().map(extra_roots).transpose()?.unwrap_or_default(),
+        extra_roots: settings
+            .extra_ca
+            .as_deref()
+            .map(|path| extra_roots("extra_ca", path))
+            .transpose()?
+            .unwrap_or_default(),
         connect_timeout: settings.connect_timeout,
         tls_timeout: settings.tls_timeout,
         first_byte_timeout: settings.first_byte_timeout,
@@ -124,12 +129,13 @@ fn client(settings: &DeliverySettings, instance: &str, clock: Arc<dyn Clock>) ->
     Client::new(client_settings, clock).context("extra_ca holds a certificate that cannot be a root")
 }
 
-fn extra_roots(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+/// The roots in a PEM file; `name` is that of the setting or option that gave it.
+pub fn extra_roots(name: &str, path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let roots = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("extra_ca {} cannot be read as PEM", path.display()))?;
+        .with_context(|| format!("{name} {} cannot be read as PEM", path.display()))?;
     if roots.is_empty() {
-        bail!("extra_ca {} holds no certificate in PEM form", path.display());
+        bail!("{name} {} holds no certificate in PEM form", path.display());
     }
     Ok(roots)
 }

@@ -11,6 +11,9 @@ use super::{Layer, Mistake, Settings, keys::ENVIRONMENT_PREFIX, parse};
 /// The settings file where none is named.
 const FILE_NAME: &str = "auditcast.toml";
 
+/// Read by the commands that speak to a server as its clients do; they are no settings of one.
+pub const CLIENT_VARIABLES: [&str; 2] = ["AUDITCAST_URL", "AUDITCAST_TOKEN"];
+
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadSettingsError {
@@ -55,7 +58,7 @@ pub fn read(file: Option<&Path>, flags: &BTreeMap<String, String>) -> Result<Set
     let mut mistakes = Vec::new();
     for (name, value) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if !name.starts_with(ENVIRONMENT_PREFIX) {
+        if !name.starts_with(ENVIRONMENT_PREFIX) || CLIENT_VARIABLES.contains(&name.as_str()) {
             continue;
         }
         match value.into_string() {
