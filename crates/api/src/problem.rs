@@ -189,7 +189,8 @@ fn of_conflict(conflict: Conflict, message: String) -> Problem {
     let conflicting = |code: &'static str| Problem::new(StatusCode::CONFLICT, code, message.as_str());
     match conflict {
         Conflict::Edit => conflicting("optimistic_locking_error"),
-        Conflict::Test { .. }
+        Conflict::Integration(_)
+        | Conflict::Test { .. }
         | Conflict::Jobs
         | Conflict::NothingToRedeliver
         | Conflict::Redelivering(_)

@@ -25,6 +25,8 @@ pub(crate) mod ingest_source_create;
 pub(crate) mod ingest_source_delete;
 pub(crate) mod ingest_source_list;
 pub(crate) mod integration_health;
+pub(crate) mod integration_list;
+pub(crate) mod integration_manifest_list;
 pub(crate) mod launchdarkly_ingest;
 pub(crate) mod ledger_get;
 pub(crate) mod logs_ingest;

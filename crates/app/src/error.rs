@@ -86,6 +86,9 @@ pub enum Error {
 /// How the input does not fit what is there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
+    /// The integration is known, but nothing can be made or changed by it now.
+    #[error("{0}")]
+    Integration(String),
     /// What is to be changed was changed meanwhile.
     #[error("it was changed by another request at the same time; read it and try again")]
     Edit,

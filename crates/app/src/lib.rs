@@ -6,6 +6,7 @@
 mod access;
 mod accounts;
 mod audit_log;
+mod catalogue;
 mod edit;
 mod error;
 mod ingest;
@@ -27,12 +28,13 @@ use std::sync::Arc;
 
 use delivery::Engine;
 use domain::Clock;
-use integrations::Catalogue;
+use integrations::LiveCatalogue;
 use store::{Keyring, Store};
 
 pub use access::{Action, Caller, Grant};
 pub use accounts::Account;
 pub use audit_log::{Cursor, EntriesAsked, EntryCounts, EntryCountsAsked, EntryFilter, EntryList, Export, ExportAsked};
+pub use catalogue::{Adopted, CatalogueItem, load_catalogue, load_folder};
 pub use delivery::attempts::{Attempt, Evidence, Follows, Run};
 pub use delivery::{
     Condition, ConditionKind, Failure, Outcome, OutcomeKind, Reason, State, Status, TestRequest, TestResult,
@@ -40,7 +42,7 @@ pub use delivery::{
 pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, CloudEventsMode, Format, Ingested, LogBatch, LogEncoding, LogsIngested};
 pub use ingest_sources::{IngestSourceView, SignedEntry};
-pub use integrations::{OnLate, WEBHOOK_KEY};
+pub use integrations::{OnLate, Standing, WEBHOOK_KEY};
 pub use readiness::Readiness;
 pub use retention::RetentionChange;
 pub use settings::Settings;
@@ -63,8 +65,8 @@ pub const DEFAULT_ACCOUNT: &str = "default";
 pub struct Parts {
     /// The database.
     pub store: Store,
-    /// The integrations that this server knows.
-    pub catalogue: Arc<Catalogue>,
+    /// The integrations that this server knows, shared with the engine.
+    pub catalogue: Arc<LiveCatalogue>,
     /// The keys that seal configurations.
     pub keyring: Arc<Keyring>,
     /// What delivers.
@@ -78,7 +80,7 @@ pub struct Parts {
 /// The use cases of one server.
 pub struct App {
     store: Store,
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<LiveCatalogue>,
     keyring: Arc<Keyring>,
     engine: Engine,
     clock: Arc<dyn Clock>,
@@ -93,6 +95,8 @@ pub struct App {
     ingest_counts: ingest::Counts,
     exports: Arc<audit_log::Exports>,
     searches: turns::Turns,
+    /// Held while integrations are put in force.
+    adopting: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -113,6 +117,7 @@ impl App {
             ingest_counts: ingest::Counts::default(),
             exports: Arc::default(),
             searches: turns::Turns::new(Self::SEARCHES_MAX),
+            adopting: tokio::sync::Mutex::default(),
         })
     }
 

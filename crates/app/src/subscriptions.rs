@@ -26,7 +26,7 @@ use tokio::sync::Mutex;
 use crate::{Action, App, Caller, Error, access::subscription_resource};
 pub use attempts::{Attempts, AttemptsAsked, NumberedAttempt, OutcomeAsked};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersAsked};
-use form::Form;
+pub(crate) use form::Form;
 pub use health::Health;
 pub use jobs::{DryRun, JOBS_LIMIT_MAX, Replayed};
 pub use ledger::{Ledger, LedgerAsked};
@@ -79,18 +79,19 @@ impl App {
     /// before the body is read.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`] for an unknown integration.
+    /// [`Error::Forbidden`], [`Error::NotFound`] for an unknown integration, [`Error::Conflict`] for
+    /// one that cannot be used now.
     pub fn subscription_may_create(&self, caller: &Caller, key: &str) -> Result<(), Error> {
         caller
             .authorise(Action::CreateIntegration, &subscription_resource(&self.store.subscription_id().to_string()))?;
-        self.integration(key).map(drop)
+        self.usable_integration(key).map(drop)
     }
 
     /// Makes a subscription of `body`, and records that.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`] for an unknown integration, [`Error::Invalid`]
-    /// with every mistake, or what the store says.
+    /// [`Error::Forbidden`], [`Error::NotFound`] for an unknown integration, [`Error::Conflict`] for
+    /// one that cannot be used now, [`Error::Invalid`] with every mistake, or what the store says.
     pub async fn subscription_create(
         self: &Arc<Self>,
         caller: &Caller,
@@ -99,7 +100,7 @@ impl App {
     ) -> Result<Subscription, Error> {
         let id = self.store.subscription_id();
         caller.authorise(Action::CreateIntegration, &subscription_resource(&id.to_string()))?;
-        let integration = self.integration(key)?;
+        let integration = self.usable_integration(key)?;
         if let Some(reason) = integration.undeliverable() {
             return Err(Error::invalid(format!("this server cannot deliver to {key}: {reason}")));
         }
@@ -197,15 +198,10 @@ impl App {
 
     /// A token that names single subscriptions may not ask about all; one that may see a
     /// subscription made just now may.
-    fn authorise_empty_list(&self, caller: &Caller, action: Action) -> Result<(), Error> {
+    pub(crate) fn authorise_empty_list(&self, caller: &Caller, action: Action) -> Result<(), Error> {
         let fresh = self.store.subscription_id().to_string();
         let all = || Error::Forbidden { action, resource: "integration/*".to_owned() };
         caller.authorise(action, &subscription_resource(&fresh)).map_err(|_| all())
-    }
-
-    fn integration(&self, key: &str) -> Result<Arc<Integration>, Error> {
-        let integration = self.catalogue.get(key).filter(|integration| !integration.is_hidden());
-        integration.cloned().ok_or(Error::NotFound("integration"))
     }
 
     async fn stored(&self, account: AccountId, key: &str, id: SubscriptionId) -> Result<store::Subscription, Error> {
@@ -224,10 +220,12 @@ impl App {
     async fn present(
         &self,
         stored: &store::Subscription,
-        integration: &Integration,
+        integration: &Arc<Integration>,
         form: Form,
     ) -> Result<Subscription, Error> {
         let status = self.engine.status(stored).await?;
+        // What is secret is told by the version under which the config was made.
+        let integration = self.fitting(integration, &form.config);
         let Form { name, on, tags, statements, config } = form;
         Ok(Subscription {
             id: stored.id,

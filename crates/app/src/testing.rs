@@ -3,6 +3,7 @@
 //! It panics where a test could not go on.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -17,11 +18,11 @@ use delivery::{
     destination::Destinations,
 };
 use domain::{Clock, Entry, MasterKey, Sequence, Timestamp};
-use integrations::Catalogue;
+use integrations::LiveCatalogue;
 use store::{Store, StoreOptions};
 use tempfile::TempDir;
 
-use crate::{AccountLimits, App, DEFAULT_ACCOUNT, Parts, Settings};
+use crate::{AccountLimits, Adopted, App, DEFAULT_ACCOUNT, Parts, Settings, load_catalogue};
 
 /// A clock that only tests move.
 #[derive(Default)]
@@ -69,6 +70,10 @@ pub struct Options {
     pub account_limits: AccountLimits,
     /// Limits, and the name of the server.
     pub settings: Settings,
+    /// Folder of further integrations.
+    pub integrations_dir: Option<PathBuf>,
+    /// Keys of built-in integrations whose place a folder may take.
+    pub integrations_replace: Vec<String>,
 }
 
 impl Default for Options {
@@ -79,6 +84,8 @@ impl Default for Options {
             indexes: true,
             account_limits: AccountLimits::default(),
             settings: Settings::new("test-instance"),
+            integrations_dir: None,
+            integrations_replace: Vec::new(),
         }
     }
 }
@@ -161,7 +168,7 @@ impl Server {
         let store = Store::open(directory.path(), store_options, Arc::clone(&as_clock)).expect("the store opens");
         let keyring = Arc::new(store.keyring(Some(MasterKey::from_bytes(options.master))));
         let account = store.account_ensure(DEFAULT_ACCOUNT, keyring.master()).await.expect("the store writes");
-        let catalogue = Arc::new(Catalogue::builtin().expect("the built-in integrations load"));
+        let catalogue = Arc::new(LiveCatalogue::default());
         let engine_settings = EngineSettings {
             schedule: Schedule::default(),
             window_max: 1,
@@ -191,9 +198,17 @@ impl Server {
             clock: as_clock,
             settings: options.settings,
         });
-        app.accounts_open_destinations().await.expect("the store reads");
-        engine.start().await.expect("the deliveries start");
-        Self { app, clock, store, engine, directory }
+        let server = Self { app, clock, store, engine, directory };
+        server.load_integrations(options.integrations_dir.as_deref(), &options.integrations_replace).await;
+        server.app.accounts_open_destinations().await.expect("the store reads");
+        server.engine.start().await.expect("the deliveries start");
+        server
+    }
+
+    /// Loads the integrations, as at the start and on SIGHUP; gives back what it came to.
+    pub async fn load_integrations(&self, folder: Option<&Path>, may_replace: &[String]) -> Adopted {
+        let loaded = load_catalogue(folder, may_replace).expect("the built-in integrations load");
+        self.app.catalogue_adopt(loaded.0, &loaded.1).await.expect("the store writes")
     }
 }
 

@@ -146,7 +146,7 @@ impl App {
 
     pub(crate) fn webhook_integration(&self) -> Result<Arc<Integration>, Error> {
         let missing = || Error::internal("the integration of webhooks is missing");
-        self.catalogue.get(WEBHOOK_KEY).cloned().ok_or_else(missing)
+        self.catalogue.now().get(WEBHOOK_KEY).cloned().ok_or_else(missing)
     }
 
     async fn stored_webhook(&self, caller: &Caller, id: &str) -> Result<store::Subscription, Error> {

@@ -73,6 +73,14 @@ Examples:
   auditcast account retention default --days 2555
   auditcast account retention default --days default --legal-hold on";
 
+const INTEGRATIONS_CHECK_EXAMPLES: &str = "\
+Checks folders as a server does that loads them: manifest, default policy, templates, and what they render for
+samples of every kind of entry. Prints every mistake with file, place and line. Exits with 0 if there is none, else 2.
+
+Examples:
+  auditcast integrations check ./my-integrations/acme-siem
+  auditcast integrations check ./my-integrations/*";
+
 const INTEGRATIONS_LIST_EXAMPLES: &str = "\
 Prints key, name and form variables of each integration, the built-in ones and those of integrations_dir.
 
@@ -93,6 +101,7 @@ pub fn run() -> ExitCode {
             None => ExitCode::FAILURE,
         },
         Some(("integrations", integrations)) => match integrations.subcommand() {
+            Some(("check", given)) => check_folder_command(given),
             Some((_, given)) => with_settings(given, list_command),
             None => ExitCode::FAILURE,
         },
@@ -230,6 +239,19 @@ fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
+fn check_folder_command(given: &ArgMatches) -> ExitCode {
+    let folders: Vec<&PathBuf> = given.get_many("folder").into_iter().flatten().collect();
+    let mut problems = Vec::new();
+    for folder in folders {
+        match list::check(folder) {
+            Ok(text) => print(&text),
+            Err(found) => problems.extend(found),
+        }
+    }
+    problems.iter().for_each(|problem| eprintln!("{problem}"));
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISTAKES) }
+}
+
 fn list_command(settings: &Settings) -> ExitCode {
     match list::integrations(settings) {
         Ok((text, problems)) => {
@@ -267,6 +289,25 @@ fn with_settings(given: &ArgMatches, act: impl Fn(&Settings) -> ExitCode) -> Exi
 fn flags(given: &ArgMatches) -> BTreeMap<String, String> {
     let value = |key: &Key| Some((key.flag(), given.try_get_one::<String>(key.name).ok()??.clone()));
     KEYS.iter().filter_map(value).collect()
+}
+
+fn integrations_command() -> Command {
+    Command::new("integrations")
+        .about("Look at the integrations")
+        .subcommand_required(true)
+        .subcommand(with_setting_flags(
+            Command::new("list").about("List the integrations").after_help(INTEGRATIONS_LIST_EXAMPLES),
+        ))
+        .subcommand(
+            Command::new("check").about("Check folders of integrations").after_help(INTEGRATIONS_CHECK_EXAMPLES).arg(
+                Arg::new("folder")
+                    .value_name("DIR")
+                    .value_parser(PathBufValueParser::new())
+                    .required(true)
+                    .num_args(1..)
+                    .help("A folder with a manifest.json; its name is the key"),
+            ),
+        )
 }
 
 fn command() -> Command {
@@ -332,13 +373,7 @@ fn command() -> Command {
         .subcommand(account_command())
         .subcommand(source::command())
         .subcommand(ingest::command())
-        .subcommand(
-            Command::new("integrations").about("Look at the integrations").subcommand_required(true).subcommand(
-                with_setting_flags(
-                    Command::new("list").about("List the integrations").after_help(INTEGRATIONS_LIST_EXAMPLES),
-                ),
-            ),
-        )
+        .subcommand(integrations_command())
 }
 
 fn text_arg(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -452,6 +487,7 @@ mod tests {
             &["source", "list"],
             &["source", "delete"],
             &["ingest"],
+            &["integrations", "check"],
             &[],
         ];
         for path in commands {

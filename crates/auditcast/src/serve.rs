@@ -3,6 +3,7 @@
 pub mod accept;
 mod body;
 mod connection;
+mod integrations;
 mod stall;
 pub mod tls;
 mod wire;
@@ -143,6 +144,10 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
     let control = control::listen(&settings.data_dir).context("no socket for the command line")?;
     let control = tokio::spawn(control::serve(control, Arc::clone(&running.app)));
     let last_uses = tokio::spawn(write_last_uses(Arc::clone(&running.app)));
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let folders = integrations::Folders::from(settings);
+    integrations::load(&running.app, &folders).await?;
+    let reloads = tokio::spawn(integrations::reload_on(hangup, Arc::clone(&running.app), folders));
     running.engine.send_on(deliveries.clone());
     running.engine.start().await.context("deliveries cannot start")?;
     tracing::info!(data_dir = %settings.data_dir.display(), "serving on {}://{address}", settings.scheme());
@@ -158,6 +163,7 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
     };
     let (drained, ()) = tokio::join!(accept::serve(listener, router, tls, limits, stop.clone()), engine_stop);
     control.abort();
+    reloads.abort();
     last_uses.abort();
     note_last_uses(&running.app).await;
     if tokio::time::timeout(CLOSE_TIMEOUT, running.store.close()).await.is_err() {

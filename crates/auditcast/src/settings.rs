@@ -38,6 +38,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// A folder of further integrations.
     pub integrations_dir: Option<PathBuf>,
+    /// Keys of built-in integrations whose place a folder may take.
+    pub integrations_replace: Vec<String>,
     /// The file of the key that wraps the data keys; one in the data directory without.
     pub master_key_file: Option<PathBuf>,
     /// Below this much free disk space, in bytes, ingest is refused.
@@ -281,6 +283,7 @@ fn build(layers: &mut Layers) -> Settings {
         bootstrap_token: layers.read_optional("bootstrap_token", values::token),
         tls: tls_files(layers),
         integrations_dir: layers.read_optional("integrations_dir", values::path),
+        integrations_replace: layers.read("integrations_replace", values::texts),
         master_key_file: layers.read_optional("master_key_file", values::path),
         disk_free_min_bytes: layers.number("disk_free_min_bytes"),
         entry_retention: layers.days("entry_retention_days"),

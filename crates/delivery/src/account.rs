@@ -150,11 +150,14 @@ impl Account {
         let mut lane_state = lane.lock();
         let delivers = is_on && spec.is_some();
         state.detach(lane, &mut lane_state, if delivers { Mode::Reading } else { Mode::Paused });
-        if let Some((spec, pacing)) = spec
-            && spec.revision != lane_state.spec.revision
-        {
-            lane_state.courier.revise(spec.revision, pacing);
-            lane_state.spec = Arc::new(spec);
+        if let Some((spec, pacing)) = spec {
+            if spec.revision != lane_state.spec.revision {
+                lane_state.courier.revise(spec.revision, pacing);
+                lane_state.spec = Arc::new(spec);
+            } else if !spec.sends_alike(&lane_state.spec) {
+                lane_state.courier.renew(pacing);
+                lane_state.spec = Arc::new(spec);
+            }
         }
         if !delivers {
             lane_state.courier.unload();

@@ -383,6 +383,18 @@ impl Courier {
         self.in_flight_before += std::mem::take(&mut self.in_flight);
         self.pacing = pacing;
         self.revision = revision;
+        self.begin_anew();
+    }
+
+    /// Goes on under another version of its integration. What is unsettled stays as it is, and what
+    /// stopped it before need not stop it now; only a wait that the destination asked for stays.
+    pub fn renew(&mut self, pacing: Pacing) {
+        self.retry_streak();
+        self.pacing = pacing;
+        self.begin_anew();
+    }
+
+    fn begin_anew(&mut self) {
         self.health = Health::default();
         self.restart_window();
         self.flow = match std::mem::replace(&mut self.flow, Flow::Flowing) {

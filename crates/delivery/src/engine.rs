@@ -12,6 +12,7 @@ mod read_ahead;
 mod record;
 pub(crate) mod retention;
 mod skip;
+mod spec;
 mod status;
 mod test_send;
 mod time;
@@ -27,7 +28,7 @@ use std::{
 };
 
 use domain::{AccountId, Clock, ClockWatch, Keys, Sequence, SubscriptionId};
-use integrations::Catalogue;
+use integrations::LiveCatalogue;
 use parking_lot::Mutex;
 use store::{JournalWrite, Store, Subscription};
 use tokio::runtime::Handle;
@@ -44,7 +45,7 @@ use crate::{
     lane::{Lane, Mode, Spec},
     matcher,
     permits::Permits,
-    send::{OpenConfig, Targets},
+    send::Targets,
     status::Status,
 };
 pub use attempt::SLOW;
@@ -100,7 +101,7 @@ pub struct Engine {
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<LiveCatalogue>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
@@ -123,6 +124,8 @@ pub(crate) struct Inner {
     ended: CancellationToken,
     // Subscriptions that are on and cannot be delivered as they are stored.
     broken: Mutex<HashSet<SubscriptionId>>,
+    // Subscriptions whose config no newer version of their integration takes.
+    outdated: Mutex<HashSet<SubscriptionId>>,
     running: AtomicBool,
     jitter: AtomicU32,
 }
@@ -131,7 +134,7 @@ impl Engine {
     /// Makes an engine; nothing is delivered before [`Engine::start`].
     pub fn new(
         store: Store,
-        catalogue: Arc<Catalogue>,
+        catalogue: Arc<LiveCatalogue>,
         keys: Arc<dyn Keys>,
         client: Client,
         clock: Arc<dyn Clock>,
@@ -160,6 +163,7 @@ impl Engine {
             stopping: CancellationToken::new(),
             ended: CancellationToken::new(),
             broken: Mutex::default(),
+            outdated: Mutex::default(),
             running: AtomicBool::new(false),
             jitter: AtomicU32::new(0x9e37_79b9),
         };
@@ -356,31 +360,6 @@ impl Inner {
 
     fn is_whole(&self, id: SubscriptionId) {
         self.broken.lock().remove(&id);
-    }
-
-    fn spec(&self, subscription: &Subscription) -> Result<Spec, String> {
-        let integration = self
-            .catalogue
-            .get(&subscription.integration)
-            .ok_or_else(|| format!("there is no integration {}", subscription.integration))?;
-        let statements = serde_json::from_str(&subscription.edit.statements).map_err(|error| error.to_string())?;
-        let policy = policy::Policy::parse(&statements)
-            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-        let mut spec = Spec {
-            revision: subscription.revision,
-            name: subscription.edit.name.clone(),
-            policy: Arc::new(policy),
-            integration: Arc::clone(integration),
-            config: subscription.edit.config.clone(),
-            batch: integration.batch(&serde_json::Map::new()),
-            host: std::sync::OnceLock::new(),
-            counters: self.counters.of(integration.key()),
-        };
-        // A configuration that does not open suspends the subscription at its first attempt.
-        if let Ok(open) = OpenConfig::open(&*self.keys, subscription.account, subscription.id, &spec) {
-            spec.batch = integration.batch(&open.config);
-        }
-        Ok(spec)
     }
 
     /// Starts what may start: requests, a reader, a wait.

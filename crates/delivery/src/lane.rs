@@ -28,6 +28,8 @@ pub(crate) struct Spec {
     pub(crate) config: Vec<u8>,
     /// How much one request takes under this configuration.
     pub(crate) batch: BatchLimits,
+    /// Why nothing can be sent by its integration now, if so.
+    pub(crate) unusable: Option<String>,
     /// Scheme, host and port of its requests, once one was made.
     pub(crate) host: OnceLock<String>,
     /// Counts its attempts, together with those of all subscriptions to its integration.
@@ -35,6 +37,11 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// Whether requests are made by the same version of the integration, or by none.
+    pub(crate) fn sends_alike(&self, other: &Self) -> bool {
+        self.integration.version() == other.integration.version() && self.unusable == other.unusable
+    }
+
     pub(crate) fn pacing(&self, window_max: u32) -> Pacing {
         match self.integration.pace() {
             None => Pacing { window_max, ordered: false },

@@ -30,22 +30,35 @@ pub(crate) struct OpenConfig {
 }
 
 impl OpenConfig {
+    /// Opens what `spec` has, unless nothing can be sent by its integration.
     pub(crate) fn open(
         keys: &dyn Keys,
         account: AccountId,
         subscription: SubscriptionId,
         spec: &Spec,
     ) -> Result<Self, Outcome> {
+        if let Some(reason) = &spec.unusable {
+            return Err(Outcome::Misconfigured(Reason::new("integration_unusable", reason.clone())));
+        }
+        let config = Self::values(keys, account, subscription, &spec.config)?;
+        let secrets = spec.integration.secret_values(&config);
+        Ok(Self { config, secrets })
+    }
+
+    /// The values of a sealed configuration.
+    pub(crate) fn values(
+        keys: &dyn Keys,
+        account: AccountId,
+        subscription: SubscriptionId,
+        sealed: &[u8],
+    ) -> Result<Map<String, Value>, Outcome> {
         let context = SealContext { account, subscription, field: "config" };
         let failed = |text: String| Outcome::Misconfigured(Reason::new("config_sealed", text));
         let plain = keys
-            .open(context, &spec.config)
+            .open(context, sealed)
             .map_err(|error| failed(format!("the stored configuration cannot be opened: {error}")))?;
         // The parser's message could repeat a piece of the configuration.
-        let config: Map<String, Value> = serde_json::from_slice(&plain)
-            .map_err(|_| failed("the stored configuration is not a JSON object".to_owned()))?;
-        let secrets = spec.integration.secret_values(&config);
-        Ok(Self { config, secrets })
+        serde_json::from_slice(&plain).map_err(|_| failed("the stored configuration is not a JSON object".to_owned()))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The integrations that this server knows.
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     fmt, fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,7 +10,13 @@ use std::{
 
 use include_dir::{Dir, include_dir};
 
-use crate::{integration::Integration, manifest};
+use crate::{
+    check,
+    integration::Integration,
+    locate, manifest,
+    shelf::{Shelf, Standing},
+    source::Source,
+};
 
 static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../integrations");
 
@@ -21,7 +28,9 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// All integrations by key.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    integrations: BTreeMap<String, Arc<Integration>>,
+    shelves: BTreeMap<String, Shelf>,
+    /// Built-in integrations whose place a folder was to take, which has a mistake.
+    displaced: BTreeMap<String, Arc<Integration>>,
 }
 
 /// Why one folder is not in the catalogue.
@@ -35,6 +44,20 @@ pub struct LoadProblem {
     pub place: String,
     /// What is wrong and what would be right.
     pub reason: String,
+}
+
+impl LoadProblem {
+    /// The key that the folder stands for.
+    pub fn key(&self) -> &str {
+        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The problem without the path of the folder, which is nothing for users to know.
+    pub fn within_folder(&self) -> String {
+        let parts = [self.file.as_str(), self.place.as_str()];
+        let at: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        if at.is_empty() { self.reason.clone() } else { format!("{}: {}", at.join(", "), self.reason) }
+    }
 }
 
 impl fmt::Display for LoadProblem {
@@ -66,9 +89,30 @@ impl Mistake {
         Self::new(MANIFEST, place, reason)
     }
 
+    /// Says in which line of the manifest the place is.
+    pub(crate) fn with_line(mut self, manifest: &str) -> Self {
+        if self.file == MANIFEST
+            && let Some(line) = locate::line_of(manifest, &self.place)
+        {
+            self.place = format!("{} (line {line})", self.place);
+        }
+        self
+    }
+
     fn at(self, folder: &Path) -> LoadProblem {
         LoadProblem { folder: folder.to_owned(), file: self.file, place: self.place, reason: self.reason }
     }
+}
+
+/// What was known before a catalogue was loaded.
+#[derive(Debug, Default)]
+pub struct Earlier<'a> {
+    /// The catalogue that is in use; none at the start.
+    pub running: Option<&'a Catalogue>,
+    /// Versions from earlier runs, of each key the newest first.
+    pub stored: Vec<Arc<Integration>>,
+    /// Keys that have subscriptions, and so are never unknown.
+    pub used: BTreeSet<String>,
 }
 
 impl Catalogue {
@@ -87,35 +131,104 @@ impl Catalogue {
                     .ok_or_else(|| Mistake::new(file, "", "is not there or not UTF-8"))
             };
             let integration = load(&key, &read).map_err(|mistake| mistake.at(folder.path()))?;
-            catalogue.integrations.insert(key, Arc::new(integration));
+            catalogue.put(integration);
         }
         Ok(catalogue)
     }
 
-    /// Adds every sub-folder of `dir` as an integration of the folder's name.
+    /// Adds every sub-folder of `dir` as an integration of the folder's name, each checked whole:
+    /// every template is rendered for samples of all kinds.
     ///
-    /// A folder that has a mistake, or the name of an integration that is already here, is left
-    /// out and reported; the others are added.
-    pub fn load_dir(&mut self, dir: &Path) -> Vec<LoadProblem> {
+    /// A folder that has a mistake, or the name of an integration that is already here and not
+    /// one of `may_replace`, is left out and reported; the others are added.
+    pub fn load_dir(&mut self, dir: &Path, may_replace: &[String]) -> Vec<LoadProblem> {
+        self.load_dir_with(dir, may_replace, &|_| None)
+    }
+
+    /// The same, where `policy` tells what is wrong with an integration's default policy.
+    pub fn load_dir_with(
+        &mut self,
+        dir: &Path,
+        may_replace: &[String],
+        policy: &dyn Fn(&Integration) -> Option<String>,
+    ) -> Vec<LoadProblem> {
         let folders = match sub_folders(dir) {
             Ok(folders) => folders,
             Err(error) => return vec![Mistake::new("", "", format!("cannot be read: {error}")).at(dir)],
         };
         let mut problems = Vec::new();
         for folder in folders {
-            match self.load_folder(&folder) {
-                Ok(integration) => {
-                    self.integrations.insert(integration.key().to_owned(), Arc::new(integration));
+            let key = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if self.shelves.contains_key(key) && !may_replace.iter().any(|name| name == key) {
+                let reason = "has the name of an integration that exists already; the setting \
+                              integrations_replace lists the built-in ones whose place a folder may take";
+                problems.push(Mistake::new("", "", reason).at(&folder));
+                continue;
+            }
+            match load_folder(&folder, policy) {
+                Ok(integration) => self.put(integration),
+                Err(mistakes) => {
+                    let displaced = self.shelves.remove(key).map(|shelf| (key.to_owned(), shelf.newest().clone()));
+                    self.displaced.extend(displaced);
+                    problems.extend(mistakes);
                 }
-                Err(mistake) => problems.push(mistake.at(&folder)),
             }
         }
         problems
     }
 
-    /// The integration of this key.
+    /// Puts what was loaded beside what was known before: a version that works is never replaced
+    /// by one that does not, and no key that has subscriptions is forgotten.
+    ///
+    /// `problems` are those of the loading.
+    #[must_use]
+    pub fn settle(mut self, problems: &[LoadProblem], earlier: &Earlier<'_>) -> Self {
+        let running = earlier.running.map(|running| &running.shelves);
+        let mut keys: BTreeSet<String> = self.shelves.keys().chain(self.displaced.keys()).cloned().collect();
+        keys.extend(running.into_iter().flat_map(BTreeMap::keys).cloned());
+        keys.extend(earlier.stored.iter().map(|version| version.key().to_owned()));
+        keys.extend(earlier.used.iter().cloned());
+        let mut shelves = BTreeMap::new();
+        for key in keys {
+            let before = running.and_then(|running| running.get(&key));
+            let stored = earlier.stored.iter().filter(|version| version.key() == key).cloned();
+            let past: Vec<_> = before.into_iter().flat_map(Shelf::versions).cloned().chain(stored).collect();
+            let displaced = self.displaced.remove(&key);
+            // Nothing but the built-in one has ever been there, so that one stays.
+            let untouched = displaced.filter(|built_in| past.iter().all(|one| one.version() == built_in.version()));
+            let loaded = self.shelves.remove(&key).map(|shelf| shelf.newest().clone()).or(untouched);
+            let problem = problems.iter().find(|problem| problem.key() == key).map(LoadProblem::within_folder);
+            let standing = match (&loaded, problem) {
+                (Some(_), _) => Standing::Current,
+                (None, Some(problem)) if before.is_some_and(|before| before.unusable().is_none()) => {
+                    Standing::Kept(problem)
+                }
+                (None, Some(problem)) => Standing::Broken(problem),
+                (None, None) if earlier.used.contains(&key) => Standing::Missing,
+                (None, None) => continue,
+            };
+            let mut versions: Vec<_> = loaded.into_iter().chain(past).collect();
+            if versions.is_empty() && earlier.used.contains(&key) {
+                versions.push(Arc::new(Integration::unknown(&key)));
+            }
+            shelves.extend(Shelf::new(versions, standing).map(|shelf| (key, shelf)));
+        }
+        Self { shelves, displaced: BTreeMap::new() }
+    }
+
+    /// The integration of this key, if it can be used.
     pub fn get(&self, key: &str) -> Option<&Arc<Integration>> {
-        self.integrations.get(key)
+        self.shelf(key).filter(|shelf| shelf.unusable().is_none()).map(Shelf::newest)
+    }
+
+    /// All that is known of this key.
+    pub fn shelf(&self, key: &str) -> Option<&Shelf> {
+        self.shelves.get(key)
+    }
+
+    /// All that is known of every key, sorted by it.
+    pub fn shelves(&self) -> impl Iterator<Item = &Shelf> {
+        self.shelves.values()
     }
 
     /// The integrations that users may choose from, sorted by key: all but the hidden ones.
@@ -123,18 +236,44 @@ impl Catalogue {
         self.iter().filter(|integration| !integration.is_hidden())
     }
 
-    /// All integrations, sorted by key.
+    /// All integrations that can be used, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Integration>> {
-        self.integrations.values()
+        self.shelves.values().filter(|shelf| shelf.unusable().is_none()).map(Shelf::newest)
     }
 
-    fn load_folder(&self, folder: &Path) -> Result<Integration, Mistake> {
-        let key = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if self.integrations.contains_key(key) {
-            return Err(Mistake::new("", "", "has the name of an integration that exists already"));
-        }
-        load(key, &|file| read_file(folder, file))
+    fn put(&mut self, integration: Integration) {
+        self.shelves.insert(integration.key().to_owned(), Shelf::current(Arc::new(integration)));
     }
+}
+
+impl Integration {
+    /// An integration from files that were kept of it, as [`Self::source`] gave them.
+    ///
+    /// # Errors
+    /// The first mistake; its folder is only the key.
+    pub fn from_source(key: &str, source: &Source) -> Result<Self, LoadProblem> {
+        let read = |file: &str| source.get(file).cloned().ok_or_else(|| Mistake::new(file, "", "is not there"));
+        load(key, &read).map_err(|mistake| mistake.at(Path::new(key)))
+    }
+}
+
+/// Loads one folder and checks it whole; `policy` tells what is wrong with its default policy.
+///
+/// # Errors
+/// Every mistake that can be told at once.
+pub fn load_folder(
+    folder: &Path,
+    policy: &dyn Fn(&Integration) -> Option<String>,
+) -> Result<Integration, Vec<LoadProblem>> {
+    let key = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let problems = |mistakes: Vec<Mistake>| mistakes.into_iter().map(|mistake| mistake.at(folder)).collect();
+    let integration = load(key, &|file| read_file(folder, file)).map_err(|mistake| problems(vec![mistake]))?;
+    let mut mistakes = check::mistakes(&integration);
+    mistakes.extend(policy(&integration).map(|reason| {
+        Mistake::in_manifest("capabilities.auditLogEventsHook.defaultPolicy", reason)
+            .with_line(integration.source().get(MANIFEST).map_or("", String::as_str))
+    }));
+    if mistakes.is_empty() { Ok(integration) } else { Err(problems(mistakes)) }
 }
 
 fn load(key: &str, read: &dyn Fn(&str) -> Result<String, Mistake>) -> Result<Integration, Mistake> {
@@ -142,10 +281,20 @@ fn load(key: &str, read: &dyn Fn(&str) -> Result<String, Mistake>) -> Result<Int
     if key.is_empty() || !key_is_plain {
         return Err(Mistake::new("", "", "a folder's name is the key: lower-case letters, digits and dashes"));
     }
-    manifest::load(key, &read(MANIFEST)?, &|path| {
+    let manifest = read(MANIFEST)?;
+    let files = RefCell::new(vec![(MANIFEST.to_owned(), manifest.clone())]);
+    let read = |path: &str| {
         let inside = !path.is_empty() && path.split(['/', '\\']).all(|part| !matches!(part, "" | "." | ".."));
-        if inside { read(path) } else { Err(Mistake::new(path, "", "is not a path inside of the folder")) }
-    })
+        if !inside {
+            return Err(Mistake::new(path, "", "is not a path inside of the folder"));
+        }
+        let text = read(path)?;
+        files.borrow_mut().push((path.to_owned(), text.clone()));
+        Ok(text)
+    };
+    let loaded = manifest::load(key, &manifest, &read).map_err(|mistake| mistake.with_line(&manifest))?;
+    let source: Source = files.into_inner().into_iter().collect();
+    Ok(Integration { version: source.version(), source, ..loaded })
 }
 
 fn sub_folders(dir: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -18,6 +18,7 @@ use crate::{
         line_root, render_json, times,
     },
     sample,
+    source::Source,
     template::{ChatEscape, HtmlEscape, JsonEscape, Limits},
     variables::{FormVariable, Variables},
     webhook,
@@ -44,6 +45,11 @@ pub struct Integration {
     pub(crate) host_is_fixed: bool,
     pub(crate) extension: Extension,
     pub(crate) about: About,
+    /// The files that it was made of.
+    pub(crate) source: Source,
+    pub(crate) version: String,
+    /// Nothing is known of it but its key.
+    pub(crate) is_unknown: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -102,6 +108,41 @@ impl Integration {
         &self.name
     }
 
+    /// One of which nothing is known but its key: it takes every config, shows nothing of it, and
+    /// delivers nothing.
+    pub(crate) fn unknown(key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            name: key.to_owned(),
+            variables: Variables::default(),
+            undeliverable: Some("nothing is known of it".to_owned()),
+            url: None,
+            method: "POST",
+            headers: Vec::new(),
+            signature: None,
+            body: Body::StandardPayload,
+            batch: None,
+            default_policy: json!([]),
+            shows_response_body: false,
+            host_is_fixed: false,
+            extension: Extension::default(),
+            about: About { form_variables: json!([]), ..About::default() },
+            source: Source::default(),
+            version: String::new(),
+            is_unknown: true,
+        }
+    }
+
+    /// The files that it was made of.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Names the content of its files: 32 hex digits; empty when nothing is known of it.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// What the manifest says to people and to other programs.
     pub fn about(&self) -> &About {
         &self.about
@@ -132,6 +173,9 @@ impl Integration {
     /// # Errors
     /// Every mistake, with attributes such as `config.hostURL`; never with a value of the config.
     pub fn validate_config(&self, config: &Map<String, Value>) -> Result<(), Vec<FieldError>> {
+        if self.is_unknown {
+            return Ok(());
+        }
         self.variables.validate(config)?;
         if let Some(webhook) = &self.extension.standard_webhook {
             webhook.check_config(&self.variables.values(config))?;

@@ -15,6 +15,7 @@ use crate::{
     integration::{Body, Integration, Signature},
     kind::Kind,
     render::BodyTemplate,
+    source::Source,
     template::Template,
     variables::{FormVariable, Pattern, VariableType, Variables},
 };
@@ -87,6 +88,8 @@ struct Variable {
     name: String,
     #[serde(default)]
     description: String,
+    #[serde(default)]
+    placeholder: String,
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
@@ -170,6 +173,9 @@ pub(crate) fn load(
         host_is_fixed,
         extension: hook.auditcast,
         about,
+        source: Source::default(),
+        version: String::new(),
+        is_unknown: false,
     })
 }
 
@@ -294,6 +300,7 @@ fn load_variable(variable: Variable) -> Result<FormVariable, (&'static str, Stri
         key: variable.key,
         name: variable.name,
         description: variable.description,
+        placeholder: variable.placeholder,
         kind,
         secret: variable.is_secret,
         credential: variable.is_credential,

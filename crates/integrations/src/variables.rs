@@ -76,6 +76,8 @@ pub struct FormVariable {
     pub name: String,
     /// What a form shows as help.
     pub description: String,
+    /// What a form shows where nothing is entered yet.
+    pub placeholder: String,
     /// What values it takes.
     pub kind: VariableType,
     /// Whether the value is shown masked only.
@@ -99,7 +101,7 @@ pub(crate) struct Pattern {
 }
 
 impl FormVariable {
-    fn check(&self, value: Option<&Value>) -> Result<(), String> {
+    pub(crate) fn check(&self, value: Option<&Value>) -> Result<(), String> {
         let value = match value {
             None | Some(Value::Null) => return self.check_absent("is required"),
             Some(Value::String(text)) if text.is_empty() && self.kind != VariableType::Boolean => {

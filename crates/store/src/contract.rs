@@ -11,6 +11,7 @@ mod conditions;
 mod duplicates;
 mod idempotency;
 mod ingest_sources;
+mod integration_versions;
 mod jobs;
 mod ledger;
 mod limits;
@@ -70,6 +71,10 @@ macro_rules! contract {
                     sources_are_listed_oldest_first_and_deleted_only_in_their_account
                     a_source_of_a_suspended_account_is_not_found
                     an_account_has_so_many_of_each_and_no_more
+                }
+                integration_versions {
+                    the_version_kept_last_comes_first_and_stays
+                    subscriptions_to_one_integration_are_listed_over_all_accounts
                 }
                 jobs {
                     a_replay_is_stored_with_its_record_and_read_back

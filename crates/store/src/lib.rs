@@ -15,6 +15,7 @@ mod dead_letters;
 mod entries;
 mod error;
 mod ingest_sources;
+mod integration_versions;
 mod jobs;
 mod keyring;
 mod ledger;
@@ -49,6 +50,7 @@ pub use dead_letters::{DeadLetterPage, Letter, StoredDeadLetter};
 pub use entries::{Append, Appended, AppendedItem, Idempotency};
 pub use error::{AppendError, Error, OpenError};
 pub use ingest_sources::IngestSource;
+pub use integration_versions::IntegrationVersion;
 pub use jobs::{
     JOBS_RUNNING_MAX, Job, JobCounts, JobError, JobKind, JobPage, JobProgress, JobState, JobWrites, Letters, NewJob,
     Work,

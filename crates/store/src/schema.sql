@@ -234,3 +234,13 @@ CREATE TABLE condition (
     sequence     INTEGER NOT NULL,
     PRIMARY KEY (subscription, kind)
 ) STRICT, WITHOUT ROWID;
+
+-- The files of integrations as they were loaded, so that subscriptions made under them can be
+-- read when a folder is gone. `place` grows: the highest of a key is its newest version.
+CREATE TABLE integration_version (
+    key     TEXT NOT NULL,
+    version TEXT NOT NULL,
+    files   TEXT NOT NULL,
+    place   INTEGER NOT NULL,
+    PRIMARY KEY (key, version)
+) STRICT, WITHOUT ROWID;

@@ -135,6 +135,23 @@ impl Store {
         self.read(move |connection| list(connection, "true ORDER BY s.created_at, s.id", [no])).await
     }
 
+    /// The subscriptions of all accounts to one integration, oldest first.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn subscription_list_of_integration(&self, integration: &str) -> Result<Vec<Subscription>, Error> {
+        let integration = integration.to_owned();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
+                 WHERE s.integration = ?1 AND s.deleted_at IS NULL ORDER BY s.created_at, s.id"
+            ))?;
+            let found = statement.query_map([&integration], of_row)?.collect::<Result<_, _>>()?;
+            Ok(found)
+        })
+        .await
+    }
+
     /// How many subscriptions there are, by integration.
     ///
     /// # Errors

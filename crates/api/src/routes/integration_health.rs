@@ -39,6 +39,7 @@ fn item(health: &Health) -> Value {
     }
     let mut put = |name: &str, value: Option<Value>| members.extend(value.map(|value| (name.to_owned(), value)));
     put("oldestUnsettledSeconds", health.oldest_unsettled.map(|age| age.as_secs().into()));
+    put("outdated", health.is_outdated.then_some(true.into()));
     let counts = status.counts;
     put("counts", Some(json!({ "delivered": counts.delivered, "skipped": counts.skipped, "dead": counts.dead })));
     put("errorCount", Some(count(status.error_count)));

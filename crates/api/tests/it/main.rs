@@ -15,6 +15,7 @@ mod envelope;
 mod ingest;
 mod ingest_sources;
 mod integration_health;
+mod integrations;
 mod ledger;
 mod logs;
 mod metrics;

@@ -24,6 +24,9 @@ pub struct Health {
     pub status: Status,
     /// How long ago the first entry that has no fate yet was received; `None` when all have one.
     pub oldest_unsettled: Option<Duration>,
+    /// Whether it stays with an older version of its integration, since the newest does not take
+    /// its config.
+    pub is_outdated: bool,
 }
 
 impl Health {
@@ -67,7 +70,8 @@ impl App {
         for one in stored {
             let status = self.engine.status(&one).await?;
             let store::Subscription { id, integration, edit, .. } = one;
-            list.push(Health { id, integration, name: edit.name, status, oldest_unsettled: None });
+            let is_outdated = self.engine.is_outdated(id);
+            list.push(Health { id, integration, name: edit.name, status, oldest_unsettled: None, is_outdated });
         }
         let behind = |health: &Health| health.status.position.filter(|_| health.status.waiting > Some(0));
         let places = list.iter().filter_map(|health| Some((caller.account, behind(health)?))).collect();
@@ -110,6 +114,7 @@ mod tests {
             name: name.to_owned(),
             status,
             oldest_unsettled: oldest_seconds.map(Duration::from_secs),
+            is_outdated: false,
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{EntryDraft, SubscriptionId};
 use integrations::Integration;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::SubscriptionEdit;
 
 use super::{
@@ -74,7 +74,7 @@ impl App {
     async fn update_once(
         &self,
         caller: &Caller,
-        integration: &Integration,
+        integration: &Arc<Integration>,
         id: SubscriptionId,
         edit: &Edit,
     ) -> Result<Subscription, Error> {
@@ -99,13 +99,14 @@ impl App {
     fn prepare(
         &self,
         caller: &Caller,
-        integration: &Integration,
+        integration: &Arc<Integration>,
         id: SubscriptionId,
         edit: &Edit,
         before: &Form,
     ) -> Result<Option<Prepared>, Error> {
+        let fitting = &*self.fitting(integration, &before.config);
         let is_public =
-            |name: &str| integration.form_variables().iter().any(|variable| variable.key == name && !variable.secret);
+            |name: &str| fitting.form_variables().iter().any(|variable| variable.key == name && !variable.secret);
         let readable = |names: &[String]| match names {
             [] => false,
             [first] => first != "config",
@@ -119,14 +120,20 @@ impl App {
         }
         let mut document = edit.apply(&subject(integration.key()), before.document(), &readable)?;
         if let Some(Value::Object(config)) = document.get_mut("config") {
-            integration.keep_masked(config, &before.config);
+            fitting.keep_masked(config, &before.config);
         }
         let Value::Object(members) = &document else {
             return Err(Error::invalid("the subscription must stay an object"));
         };
         // Statements that are taken away leave an empty list, which delivers nothing: a change
         // that removes rules must not widen what leaves the house.
-        let after = Form::read(members, integration, &self.settings, &json!([]))?;
+        let judge = match is_same_config(members, before) {
+            // A config that stays is judged as it was when it was made, so that a subscription can be
+            // switched off although a newer version of its integration wants another config.
+            true => fitting,
+            false => &*self.usable_integration(integration.key())?,
+        };
+        let after = Form::read(members, judge, &self.settings, &json!([]))?;
         let actions = actions(before, &after);
         if actions.is_empty() {
             return Ok(None);
@@ -135,7 +142,7 @@ impl App {
         let record = Record {
             caller,
             id,
-            integration,
+            integration: fitting,
             before: Some(before),
             after: Some(&after),
             comment: edit.comment.as_deref(),
@@ -165,6 +172,11 @@ fn writes_secret(edit: &Edit, integration: &Integration, before: &Form, readable
 
 fn subject(key: &str) -> Subject {
     Subject { noun: "a subscription", writable: &Form::MEMBERS, fixed: &["kind"], legacy: form::legacy_member(key) }
+}
+
+fn is_same_config(members: &Map<String, Value>, before: &Form) -> bool {
+    let Some(Value::Object(config)) = members.get("config") else { return false };
+    config.iter().filter(|(_, value)| !value.is_null()).eq(before.config.iter())
 }
 
 /// Whoever may change nothing of it does not learn whether it is there.

@@ -1,8 +1,9 @@
 //! `auditcast integrations list`.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
-use integrations::{Catalogue, FormVariable, Integration, VariableType};
+use app::{load_catalogue, load_folder};
+use integrations::{FormVariable, Integration, LoadProblem, VariableType};
 
 use crate::settings::Settings;
 
@@ -14,10 +15,17 @@ const SHOWN_MAX: usize = 6;
 /// # Errors
 /// When a built-in integration does not load, which a test of that crate holds.
 pub(super) fn integrations(settings: &Settings) -> anyhow::Result<(String, Vec<String>)> {
-    let mut catalogue = Catalogue::builtin()?;
-    let problems = settings.integrations_dir.as_deref().map(|folder| catalogue.load_dir(folder)).unwrap_or_default();
+    let (catalogue, problems) = load_catalogue(settings.integrations_dir.as_deref(), &settings.integrations_replace)?;
     let text = catalogue.listed().map(|integration| describe(integration)).collect::<Vec<_>>().join("\n");
     Ok((text, problems.iter().map(ToString::to_string).collect()))
+}
+
+/// What a folder holds, if it is good.
+///
+/// # Errors
+/// Every mistake that can be told at once.
+pub(super) fn check(folder: &Path) -> Result<String, Vec<LoadProblem>> {
+    load_folder(folder).map(|integration| describe(&integration))
 }
 
 fn describe(integration: &Integration) -> String {
@@ -70,6 +78,16 @@ mod tests {
         for line in ["datadog (", "splunk (", "  skip-ca-verification", "required, secret", "default \"APPLICATION\""] {
             assert!(text.contains(line), "{line} is missing:\n{text}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_checked_whole() {
+        let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../../integrations/splunk");
+        let text = super::check(built_in.as_ref()).expect("is good");
+        assert!(text.starts_with("splunk (Splunk)\n"), "{text}");
+        let folder = tempfile::tempdir().expect("a directory");
+        let problems = super::check(folder.path()).expect_err("it is empty, and its name is no key");
+        assert_eq!(problems.len(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use delivery::{
     decide::Schedule,
 };
 use domain::{Clock, Keys, MasterKey};
-use integrations::Catalogue;
+use integrations::LiveCatalogue;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use store::{Store, StoreOptions};
 
@@ -29,13 +29,14 @@ pub struct Running {
     pub store: Store,
 }
 
-/// Opens the data directory and puts everything together; nothing is delivered yet.
+/// Opens the data directory and puts everything together; nothing is delivered yet, and no
+/// integrations are loaded.
 ///
 /// # Errors
 /// Whatever keeps the server from starting, with the file it is about.
 pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: String) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let catalogue = Arc::new(catalogue(settings)?);
+    let catalogue = Arc::new(LiveCatalogue::default());
     let options = StoreOptions {
         ingest_queue_bytes: settings.ingest.queue_max_bytes,
         disk_free_min_bytes: settings.disk_free_min_bytes,
@@ -94,16 +95,6 @@ pub fn check_files(settings: &Settings) -> Vec<anyhow::Error> {
         std::fs::read_dir(folder).with_context(context).err()
     });
     roots.into_iter().chain(folder).collect()
-}
-
-fn catalogue(settings: &Settings) -> anyhow::Result<Catalogue> {
-    let mut catalogue = Catalogue::builtin().context("a built-in integration does not load")?;
-    if let Some(folder) = &settings.integrations_dir {
-        for problem in catalogue.load_dir(folder) {
-            tracing::error!("an integration is left out: {problem}");
-        }
-    }
-    Ok(catalogue)
 }
 
 fn client(settings: &DeliverySettings, instance: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Client> {

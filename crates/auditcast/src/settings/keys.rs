@@ -128,7 +128,17 @@ pub const KEYS: &[Key] = &[
         "File with the key that wraps the data keys: 32 bytes, 64 hex digits, or base64. \
          Without it: `master.key` in the data folder, made at the first start.",
     ),
-    path(Group::Server, "integrations_dir", None, "Folder of further integrations, one folder each, loaded at start."),
+    path(
+        Group::Server,
+        "integrations_dir",
+        None,
+        "Folder of further integrations, one folder each, loaded at start and again on SIGHUP.",
+    ),
+    list(
+        Group::Server,
+        "integrations_replace",
+        "Keys of built-in integrations whose place a folder of the same name may take.",
+    ),
     number(
         Group::Server,
         "disk_free_min_bytes",

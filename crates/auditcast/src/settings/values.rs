@@ -90,6 +90,11 @@ fn redirection(item: &str) -> Result<((String, u16), SocketAddr), String> {
     Ok(((host.to_ascii_lowercase(), port), address))
 }
 
+/// Texts without blanks around them.
+pub(super) fn texts(text: &str) -> Result<Vec<String>, String> {
+    Ok(items(text).map(ToOwned::to_owned).collect())
+}
+
 /// All values, or every mistake.
 fn all<T>(read: impl Iterator<Item = Result<T, String>>) -> Result<Vec<T>, String> {
     let (mut values, mut mistakes) = (Vec::new(), Vec::new());

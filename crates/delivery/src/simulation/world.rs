@@ -294,6 +294,7 @@ impl World {
             integration: Arc::clone(&self.integration),
             config: Vec::new(),
             batch: self.limits,
+            unusable: None,
             host: OnceLock::new(),
         }
     }

@@ -17,7 +17,7 @@ use delivery::{
     destination::Destinations,
 };
 use domain::{AccountId, Clock, EntryDraft, Keys, MasterKey, SealContext, Sequence, SubscriptionId, Timestamp};
-use integrations::Catalogue;
+use integrations::{Catalogue, LiveCatalogue};
 use serde_json::{Value, json};
 use store::{Append, NewSubscription, Store, StoreOptions, Subscription, SubscriptionEdit};
 use tempfile::TempDir;
@@ -116,7 +116,7 @@ impl Process {
             retention: RETENTION,
             destinations: Destinations::default(),
         };
-        let catalogue = Arc::new(catalogue(data));
+        let catalogue = Arc::new(LiveCatalogue::from(catalogue(data)));
         let engine = Engine::new(store.clone(), catalogue, Arc::clone(&keys), client, clock, settings);
         Self { store, engine, account, clock: test_clock, keys }
     }
@@ -293,6 +293,6 @@ fn catalogue(data: &Path) -> Catalogue {
             .unwrap();
     }
     let mut catalogue = Catalogue::default();
-    assert_eq!(catalogue.load_dir(&dir), []);
+    assert_eq!(catalogue.load_dir(&dir, &[]), []);
     catalogue
 }

@@ -13,7 +13,7 @@ fn problem(manifest: &Value, template: &str) -> LoadProblem {
     write_folder(dir.path(), "sample", manifest, template);
     write_folder(dir.path(), "good", &self::manifest(&json!([]), "https://host.test/"), "{}");
     let mut catalogue = Catalogue::default();
-    let mut problems = catalogue.load_dir(dir.path());
+    let mut problems = catalogue.load_dir(dir.path(), &[]);
     assert!(catalogue.get("sample").is_none() && catalogue.get("good").is_some());
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(problems[0].folder, dir.path().join("sample"));
@@ -92,7 +92,8 @@ fn header_names_and_signatures_are_checked() {
     for name in ["", "X Y", "X\r\nY", "Host", "content-length"] {
         with_header["capabilities"]["auditLogEventsHook"]["endpoint"]["headers"] =
             json!([{ "name": name, "value": "x" }]);
-        assert_eq!(problem(&with_header, "{}").place, "capabilities.auditLogEventsHook.endpoint.headers[0].name");
+        let place = "capabilities.auditLogEventsHook.endpoint.headers[0].name (line 1)";
+        assert_eq!(problem(&with_header, "{}").place, place);
     }
     let mut signed = manifest(&json!([{ "key": "v", "type": "string" }]), "https://host.test/");
     signed["capabilities"]["auditLogEventsHook"]["endpoint"]["hmacSignature"] =
@@ -124,7 +125,7 @@ fn a_folder_cannot_take_the_place_of_a_built_in_one() {
     let dir = tempfile::tempdir().unwrap();
     write_folder(dir.path(), "datadog", &manifest(&json!([]), "https://host.test/"), "{}");
     let mut catalogue = Catalogue::builtin().unwrap();
-    let problems = catalogue.load_dir(dir.path());
+    let problems = catalogue.load_dir(dir.path(), &[]);
     assert!(problems.len() == 1 && problems[0].reason.contains("exists already"), "{problems:?}");
     assert_eq!(catalogue.get("datadog").unwrap().name(), "Datadog");
 }
@@ -136,10 +137,10 @@ fn folders_that_are_no_integrations_are_reported_or_passed_over() {
     fs::create_dir(dir.path().join("empty")).unwrap();
     fs::create_dir(dir.path().join(".git")).unwrap();
     fs::write(dir.path().join("README.md"), "x").unwrap();
-    let problems = Catalogue::default().load_dir(dir.path());
+    let problems = Catalogue::default().load_dir(dir.path(), &[]);
     let files: Vec<_> = problems.iter().map(|problem| problem.file.as_str()).collect();
     assert_eq!(files, ["", "manifest.json"], "{problems:?}");
-    let missing = Catalogue::default().load_dir(&dir.path().join("none"));
+    let missing = Catalogue::default().load_dir(&dir.path().join("none"), &[]);
     assert_eq!(missing.len(), 1);
 }
 
@@ -173,4 +174,53 @@ fn keys_of_the_public_format_that_mean_nothing_here_are_ignored() {
     rich["capabilities"]["triggers"] = json!({});
     rich["capabilities"]["auditLogEventsHook"]["new"] = json!([]);
     assert_eq!(folder(&rich, "{}").name(), "Sample");
+}
+
+#[test]
+fn mistakes_in_a_manifest_are_told_with_their_line() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("sample")).unwrap();
+    let text = "{\n  \"name\": \"x\",\n  \"formVariables\": [\n    {\"key\": \"a\", \"type\": \"string\"},\n    {\"key\": \"b\",\n     \"type\": \"int\"}\n  ],\n  \"capabilities\": {\"auditLogEventsHook\": {}}\n}\n";
+    fs::write(dir.path().join("sample/manifest.json"), text).unwrap();
+    let problems = Catalogue::default().load_dir(dir.path(), &[]);
+    assert_eq!(problems[0].place, "formVariables[1].type (line 6)");
+    let shown = problems[0].to_string();
+    assert!(shown.ends_with("sample/manifest.json, formVariables[1].type (line 6): \"int\" is no type of the format"));
+    assert!(!problems[0].within_folder().contains(dir.path().to_str().unwrap()));
+}
+
+#[test]
+fn what_goes_wrong_only_when_it_is_rendered_is_found_before_it_serves() {
+    let of = |url: &str, template: &str| {
+        let variables = json!([{ "key": "realm", "type": "string" }, { "key": "off", "type": "boolean", "defaultValue": false, "isOptional": true }]);
+        problem(&manifest(&variables, url), template)
+    };
+    let host = "https://host.test/";
+    for (url, template, file, reason) in [
+        // Only members have no project, only a config with everything sets `off`.
+        (host, "{\"a\": {{project.key}} }", "templates/default.json.hbs", "not JSON"),
+        (host, "{ {{#if formVariables.off}}oops{{/if}} }", "templates/default.json.hbs", "not JSON"),
+        (host, "{\"a\": \"{{{name}}} \"quoted\" \"}", "templates/default.json.hbs", "not JSON"),
+        (host, "{{formatWithOffset timestamp.milliseconds 0 \"never\"}}", "templates/default.json.hbs", "milliseconds"),
+        ("https://{{{realm}}}/{{{context.key}}}/{{realm}}/..", "{}", "manifest.json", "gives no address"),
+        ("ftp://{{realm}}/x", "{}", "manifest.json", "gives no address"),
+    ] {
+        let problem = of(url, template);
+        assert!(problem.file == file && problem.reason.contains(reason), "{url} {template}: {problem:?}");
+        assert!(problem.reason.contains("the sample entry") || problem.reason.contains("a test message"), "{problem}");
+    }
+}
+
+#[test]
+fn what_is_built_in_stands_the_check_of_folders() {
+    let built_in = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../integrations"));
+    assert_eq!(Catalogue::default().load_dir(built_in, &[]), []);
+}
+
+#[test]
+fn a_bad_default_policy_is_a_mistake_of_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    write_folder(dir.path(), "sample", &manifest(&json!([]), "https://host.test/"), "{}");
+    let problems = Catalogue::default().load_dir_with(dir.path(), &[], &|_| Some("statement 1 is wrong".to_owned()));
+    assert!(problems[0].place.starts_with("capabilities.auditLogEventsHook.defaultPolicy"), "{problems:?}");
 }

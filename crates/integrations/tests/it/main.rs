@@ -23,6 +23,8 @@ mod replies;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod settling;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod webhooks;

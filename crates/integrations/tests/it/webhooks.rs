@@ -87,7 +87,7 @@ fn problem(variables: &Value, keys: Value) -> String {
     let dir = tempfile::tempdir().unwrap();
     let manifest = with_own_keys(manifest(variables, "https://host.test/hook"), keys);
     write_folder(dir.path(), "sample", &manifest, "{}");
-    Catalogue::default().load_dir(dir.path()).first().map(ToString::to_string).unwrap_or_default()
+    Catalogue::default().load_dir(dir.path(), &[]).first().map(ToString::to_string).unwrap_or_default()
 }
 
 #[test]
@@ -97,13 +97,21 @@ fn a_manifest_that_cannot_be_signed_with_is_refused() {
     let webhook = |secrets: Value| json!({ "standardWebhook": { "secrets": secrets } });
     assert_eq!(problem(&secret, webhook(json!(["secret"]))), "");
     for (variables, keys, words) in [
-        (&secret, webhook(json!([])), "standardWebhook.secrets: must name at least one form variable"),
-        (&secret, webhook(json!(["other"])), "standardWebhook.secrets[0]: must name a form variable of type string"),
-        (&open, webhook(json!(["secret"])), "standardWebhook.secrets[0]: must name a form variable of type string"),
+        (&secret, webhook(json!([])), "standardWebhook.secrets (line 1): must name at least one form variable"),
+        (
+            &secret,
+            webhook(json!(["other"])),
+            "standardWebhook.secrets[0] (line 1): must name a form variable of type string",
+        ),
+        (
+            &open,
+            webhook(json!(["secret"])),
+            "standardWebhook.secrets[0] (line 1): must name a form variable of type string",
+        ),
         (
             &secret,
             json!({ "standardWebhook": { "secrets": ["secret"] }, "batch": { "itemsMax": 2, "bytesMax": 9 } }),
-            "standardWebhook: is for requests of one entry",
+            "standardWebhook (line 1): is for requests of one entry",
         ),
     ] {
         let found = problem(variables, keys);

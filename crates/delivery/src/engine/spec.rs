@@ -1,0 +1,52 @@
+//! What a request needs to know of a subscription, as store and catalogue have it now.
+
+use std::sync::{Arc, OnceLock};
+
+use integrations::Fitting;
+use serde_json::Map;
+use store::Subscription;
+
+use super::{Engine, Inner};
+use crate::{lane::Spec, send::OpenConfig};
+
+impl Engine {
+    /// Whether a subscription that is delivered, or was tested, stays with an older version of its
+    /// integration, since the newest does not take its config.
+    pub fn is_outdated(&self, id: domain::SubscriptionId) -> bool {
+        self.inner.outdated.lock().contains(&id)
+    }
+}
+
+impl Inner {
+    pub(super) fn spec(&self, subscription: &Subscription) -> Result<Spec, String> {
+        let catalogue = self.catalogue.now();
+        let shelf = catalogue
+            .shelf(&subscription.integration)
+            .ok_or_else(|| format!("there is no integration {}", subscription.integration))?;
+        let statements = serde_json::from_str(&subscription.edit.statements).map_err(|error| error.to_string())?;
+        let policy = policy::Policy::parse(&statements)
+            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        // A configuration that does not open suspends the subscription at its first attempt.
+        let config = OpenConfig::values(&*self.keys, subscription.account, subscription.id, &subscription.edit.config);
+        let config = config.unwrap_or_else(|_| Map::new());
+        let Fitting { integration, is_older } = shelf.fitting(&config);
+        let mut outdated = self.outdated.lock();
+        if is_older {
+            outdated.insert(subscription.id);
+        } else {
+            outdated.remove(&subscription.id);
+        }
+        drop(outdated);
+        Ok(Spec {
+            revision: subscription.revision,
+            name: subscription.edit.name.clone(),
+            policy: Arc::new(policy),
+            config: subscription.edit.config.clone(),
+            batch: integration.batch(&config),
+            unusable: shelf.unusable(),
+            host: OnceLock::new(),
+            counters: self.counters.of(integration.key()),
+            integration,
+        })
+    }
+}
