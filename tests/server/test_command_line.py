@@ -1,5 +1,8 @@
 """The command line, settings, tokens and HTTPS, as an operator meets them."""
 
+import functools
+import json
+
 import pytest
 import requests
 from support import entries
@@ -155,3 +158,40 @@ def test_the_retention_of_an_account_is_changed_beside_a_server_and_without_one(
     assert [access["action"] for access in newest[1]["accesses"]] == ["updateRetention"]
     for wrong in (["default", "--days", "0"], ["default", "--legal-hold", "maybe"], ["no-such-account"]):
         assert retention(*wrong)[0] not in (0, None)
+
+
+def test_an_integration_of_ones_own_is_made_checked_and_tried_out(tmp_path, receiver):
+    """The way of an author: new, check, preview, test, each with errors that say what to do."""
+    auditcast = functools.partial(run, "auditcast", "integrations", folder=tmp_path)
+    code, output, errors = auditcast("new", "acme-siem")
+    assert code == 0 and "acme-siem/manifest.json" in output, errors
+    assert auditcast("new", "acme-siem")[0] == 2
+    assert auditcast("check", "acme-siem")[0] == 0
+    code, output, errors = auditcast("preview", "acme-siem")
+    assert code == 0 and "Authorization: Bearer ********" in output, errors
+    (tmp_path / "acme-siem" / "templates" / "default.json.hbs").write_text('{\n  "name": {{name}}\n}')
+    code, _, errors = auditcast("check", "acme-siem")
+    assert code == 2 and "default.json.hbs" in errors and "not JSON" in errors
+
+    schema = json.loads(auditcast("schema")[1])
+    assert schema["properties"]["formVariables"]["type"] == "array"
+
+    # The real client, past the guard that keeps servers from private addresses.
+    config = tmp_path / "splunk.json"
+    lab = ["--connect-to", f"splunk.example.test:443={receiver.tls}", "--extra-ca", str(receiver.ca)]
+    config.write_text(json.dumps(CONFIGS["splunk"]))
+    code, output, errors = auditcast("test", "splunk", "--config", str(config), *lab)
+    assert code == 0 and "answered: 200" in output and "outcome: accepted" in output, output + errors
+    entry = tmp_path / "entry.json"
+    entry.write_text(json.dumps({**entries.plain(), "name": "A name of its own"}))
+    code, output, errors = auditcast("test", "splunk", "--config", str(config), "--entry", str(entry), *lab)
+    assert code == 0 and len(receiver.received("splunk")) == 2, output + errors
+    assert "A name of its own" in json.dumps(receiver.received("splunk")[1]["body"])
+    config.write_text(json.dumps({**CONFIGS["splunk"], "token": "canary-wrong-token"}))
+    code, output, errors = auditcast("test", "splunk", "--config", str(config), *lab)
+    assert code == 1 and "answered: 403" in output and "outcome: misconfigured" in output, output + errors
+    assert "canary" not in output + errors
+    config.write_text(json.dumps({"token": "canary-wrong-token"}))
+    code, output, errors = auditcast("test", "splunk", "--config", str(config), *lab)
+    assert code == 2 and "config.base-url is required" in errors and not output, output + errors
+    assert not (tmp_path / "data").exists(), "nothing is stored"

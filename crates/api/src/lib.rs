@@ -48,7 +48,7 @@ use routes::{
 use routes::{dead_letter_redeliver, replay_create, replay_get, replay_list, replay_stop};
 use routes::{entry_count, entry_export, entry_get, entry_list, entry_search};
 use routes::{ingest_source_create, ingest_source_delete, ingest_source_list};
-use routes::{integration_list, integration_manifest_list};
+use routes::{integration_list, integration_manifest_list, integration_preview};
 use routes::{subscription_list, subscription_test, subscription_update};
 use routes::{token_create, token_delete, token_get, token_list, token_reset, token_update};
 use routes::{webhook_create, webhook_delete, webhook_get, webhook_list, webhook_update};
@@ -148,6 +148,7 @@ fn guarded() -> Listed {
         .post("/api/v2/webhooks/{id}/test", subscription_test::handle)
         .get("/api/v2/integrations", integration_list::handle)
         .get("/api/v2/integration-manifests", integration_manifest_list::handle)
+        .post("/api/v2/integration-preview/{key}", integration_preview::handle)
         .post("/api/v2/tokens", token_create::handle)
         .get("/api/v2/tokens", token_list::handle)
         .get("/api/v2/tokens/{id}", token_get::handle)

@@ -13,7 +13,8 @@ use crate::{ServedRoute, routes};
 
 const BASE: &str = include_str!("../openapi/base.json");
 
-const AREAS: [&str; 9] = [
+const AREAS: [&str; 10] = [
+    include_str!("../openapi/integrations.json"),
     include_str!("../openapi/subscriptions.json"),
     include_str!("../openapi/deliveries.json"),
     include_str!("../openapi/webhooks.json"),
@@ -176,6 +177,7 @@ mod tests {
             Error::Full,
             Error::Unavailable { message: "a text", source: cause() },
             Error::Internal(cause()),
+            Conflict::Integration(text()).into(),
             Conflict::Edit.into(),
             Conflict::Test { operation: 0 }.into(),
             Conflict::EntryId { index: 0, id: EntryId::from_bytes([1; 12]), sequence: None }.into(),
@@ -201,6 +203,7 @@ mod tests {
                 Conflict::Edit | Conflict::Test { .. } | Conflict::EntryId { .. } | Conflict::Jobs => true,
                 Conflict::NothingToRedeliver | Conflict::Redelivering(_) | Conflict::AccountName => true,
                 Conflict::NeverOn | Conflict::KeyReused | Conflict::Limit { .. } => true,
+                Conflict::Integration(_) => true,
             },
         }
     }

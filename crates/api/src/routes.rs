@@ -27,6 +27,7 @@ pub(crate) mod ingest_source_list;
 pub(crate) mod integration_health;
 pub(crate) mod integration_list;
 pub(crate) mod integration_manifest_list;
+pub(crate) mod integration_preview;
 pub(crate) mod launchdarkly_ingest;
 pub(crate) mod ledger_get;
 pub(crate) mod logs_ingest;

@@ -1,6 +1,7 @@
 //! The integrations that this server knows: loaded at start, and again when it is told to.
 
 mod list;
+mod preview;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -42,7 +42,7 @@ pub use delivery::{
 pub use error::{Cause, Conflict, Error};
 pub use ingest::{Batch, CloudEventsMode, Format, Ingested, LogBatch, LogEncoding, LogsIngested};
 pub use ingest_sources::{IngestSourceView, SignedEntry};
-pub use integrations::{OnLate, Standing, WEBHOOK_KEY};
+pub use integrations::{Nothing, OnLate, Preview, PreviewOutcome, PreviewRequest, Standing, WEBHOOK_KEY};
 pub use readiness::Readiness;
 pub use retention::RetentionChange;
 pub use settings::Settings;

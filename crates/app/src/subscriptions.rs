@@ -101,7 +101,7 @@ impl App {
         let id = self.store.subscription_id();
         caller.authorise(Action::CreateIntegration, &subscription_resource(&id.to_string()))?;
         let integration = self.usable_integration(key)?;
-        if let Some(reason) = integration.undeliverable() {
+        if let Some(reason) = self.engine.undeliverable(&integration) {
             return Err(Error::invalid(format!("this server cannot deliver to {key}: {reason}")));
         }
         let Value::Object(members) = body else {

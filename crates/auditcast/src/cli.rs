@@ -1,8 +1,8 @@
 //! The command line.
 
 mod ingest;
+mod integrations;
 mod ledger;
-mod list;
 mod source;
 
 use std::{
@@ -73,21 +73,6 @@ Examples:
   auditcast account retention default --days 2555
   auditcast account retention default --days default --legal-hold on";
 
-const INTEGRATIONS_CHECK_EXAMPLES: &str = "\
-Checks folders as a server does that loads them: manifest, default policy, templates, and what they render for
-samples of every kind of entry. Prints every mistake with file, place and line. Exits with 0 if there is none, else 2.
-
-Examples:
-  auditcast integrations check ./my-integrations/acme-siem
-  auditcast integrations check ./my-integrations/*";
-
-const INTEGRATIONS_LIST_EXAMPLES: &str = "\
-Prints key, name and form variables of each integration, the built-in ones and those of integrations_dir.
-
-Examples:
-  auditcast integrations list
-  auditcast integrations list --integrations-dir ./my-integrations";
-
 /// Exit code where the settings hold mistakes.
 const EXIT_MISTAKES: u8 = 2;
 
@@ -100,11 +85,7 @@ pub fn run() -> ExitCode {
             Some((_, given)) => with_settings(given, check_command),
             None => ExitCode::FAILURE,
         },
-        Some(("integrations", integrations)) => match integrations.subcommand() {
-            Some(("check", given)) => check_folder_command(given),
-            Some((_, given)) => with_settings(given, list_command),
-            None => ExitCode::FAILURE,
-        },
+        Some(("integrations", given)) => integrations::run(given),
         Some(("ledger", ledger)) => match ledger.subcommand() {
             Some((_, given)) => with_settings(given, |settings| verify_command(settings, &verify_request(given))),
             None => ExitCode::FAILURE,
@@ -239,40 +220,18 @@ fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-fn check_folder_command(given: &ArgMatches) -> ExitCode {
-    let folders: Vec<&PathBuf> = given.get_many("folder").into_iter().flatten().collect();
-    let mut problems = Vec::new();
-    for folder in folders {
-        match list::check(folder) {
-            Ok(text) => print(&text),
-            Err(found) => problems.extend(found),
-        }
-    }
-    problems.iter().for_each(|problem| eprintln!("{problem}"));
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISTAKES) }
-}
-
-fn list_command(settings: &Settings) -> ExitCode {
-    match list::integrations(settings) {
-        Ok((text, problems)) => {
-            print(&text);
-            problems.iter().for_each(|problem| eprintln!("left out: {problem}"));
-            if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
 /// To standard output; a reader that has gone away, such as `head`, is no mistake.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn with_settings(given: &ArgMatches, act: impl Fn(&Settings) -> ExitCode) -> ExitCode {
-    match settings::read(given.get_one::<PathBuf>("config").map(PathBuf::as_path), &flags(given)) {
+    with_settings_in(given, "config", act)
+}
+
+/// The same where another argument than `--config` names the settings file.
+fn with_settings_in(given: &ArgMatches, file: &str, act: impl Fn(&Settings) -> ExitCode) -> ExitCode {
+    match settings::read(given.get_one::<PathBuf>(file).map(PathBuf::as_path), &flags(given)) {
         Ok(settings) => act(&settings),
         Err(error @ ReadSettingsError::Mistakes(_)) => {
             eprintln!("{error}");
@@ -289,25 +248,6 @@ fn with_settings(given: &ArgMatches, act: impl Fn(&Settings) -> ExitCode) -> Exi
 fn flags(given: &ArgMatches) -> BTreeMap<String, String> {
     let value = |key: &Key| Some((key.flag(), given.try_get_one::<String>(key.name).ok()??.clone()));
     KEYS.iter().filter_map(value).collect()
-}
-
-fn integrations_command() -> Command {
-    Command::new("integrations")
-        .about("Look at the integrations")
-        .subcommand_required(true)
-        .subcommand(with_setting_flags(
-            Command::new("list").about("List the integrations").after_help(INTEGRATIONS_LIST_EXAMPLES),
-        ))
-        .subcommand(
-            Command::new("check").about("Check folders of integrations").after_help(INTEGRATIONS_CHECK_EXAMPLES).arg(
-                Arg::new("folder")
-                    .value_name("DIR")
-                    .value_parser(PathBufValueParser::new())
-                    .required(true)
-                    .num_args(1..)
-                    .help("A folder with a manifest.json; its name is the key"),
-            ),
-        )
 }
 
 fn command() -> Command {
@@ -373,7 +313,7 @@ fn command() -> Command {
         .subcommand(account_command())
         .subcommand(source::command())
         .subcommand(ingest::command())
-        .subcommand(integrations_command())
+        .subcommand(integrations::command())
 }
 
 fn text_arg(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -408,7 +348,11 @@ fn with_setting_flags(command: Command) -> Command {
         .value_name("FILE")
         .value_parser(PathBufValueParser::new())
         .help("The settings file [default: auditcast.toml in the working directory, if it is there]");
-    KEYS.iter().filter(|key| key.form != Form::Secret).map(setting_flag).fold(command.arg(config), Command::arg)
+    setting_flags(command.arg(config))
+}
+
+fn setting_flags(command: Command) -> Command {
+    KEYS.iter().filter(|key| key.form != Form::Secret).map(setting_flag).fold(command, Command::arg)
 }
 
 fn setting_flag(key: &'static Key) -> Arg {
@@ -488,6 +432,10 @@ mod tests {
             &["source", "delete"],
             &["ingest"],
             &["integrations", "check"],
+            &["integrations", "new"],
+            &["integrations", "preview"],
+            &["integrations", "test"],
+            &["integrations", "schema"],
             &[],
         ];
         for path in commands {

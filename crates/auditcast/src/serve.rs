@@ -6,6 +6,7 @@ mod connection;
 mod integrations;
 mod stall;
 pub mod tls;
+mod trial;
 mod wire;
 
 pub(crate) use wire::extra_roots;
@@ -33,6 +34,7 @@ use crate::{
     master_key,
     settings::Settings,
 };
+pub use trial::try_out;
 
 /// A data directory that is this process's own.
 struct Prepared {

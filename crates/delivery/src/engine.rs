@@ -53,6 +53,7 @@ use conditions::Conditions;
 use counters::AllCounters;
 use due::DueQueue;
 pub use skip::SkipRequest;
+pub(crate) use test_send::shown as shown_request;
 pub use test_send::{TURN_MAX, TestRequest, TestResult};
 
 /// Settings of the engine.

@@ -23,6 +23,7 @@ mod shelf;
 #[cfg(test)]
 mod simulation;
 mod status;
+mod trial;
 
 pub use condition::{Condition, ConditionKind, ConditionLimits};
 pub use engine::counters::{AttemptFigures, DURATION_BOUNDS};
@@ -34,3 +35,4 @@ pub use journal::{DELAY_MAX, OUTCOMES_MAX};
 pub use outcome::{Outcome, OutcomeKind, Reason};
 pub use send::{REPLY_BYTES, REPLY_BYTES_PER_ITEM};
 pub use status::{Failure, State, Status};
+pub use trial::try_out;

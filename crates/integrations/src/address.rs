@@ -11,6 +11,9 @@ use crate::{
     variables::{VariableType, absolute_http},
 };
 
+/// Receivers take no longer ones, and escaping a value looks at what stands before it.
+const LIMITS: Limits = Limits { output_bytes: 32 * 1024, ..Limits::DEFAULT };
+
 /// The template of a request's URL.
 #[derive(Clone, Debug)]
 pub(crate) struct UrlTemplate {
@@ -32,8 +35,7 @@ impl UrlTemplate {
     pub(crate) fn render(&self, root: &Value) -> Result<String, RenderError> {
         let escape = UrlEscape { userinfo: self.userinfo, base_end: Cell::new(None) };
         let fail = |reason: String| RenderError::Url { reason, of_entry: self.of_entry };
-        let text =
-            self.template.render(root, &escape, &Limits::default()).map_err(|error| fail(error.kind.to_string()))?;
+        let text = self.template.render(root, &escape, &LIMITS).map_err(|error| fail(error.kind.to_string()))?;
         finish(&text, escape.base_end.get()).map_err(|reason| fail(reason.to_owned()))
     }
 }
@@ -58,7 +60,7 @@ impl HeaderTemplate {
 
     /// Name and value; none when the value is empty.
     pub(crate) fn render(&self, root: &Value) -> Result<Option<(String, String)>, RenderError> {
-        let rendered = self.value.render(root, &HeaderEscape, &Limits::default());
+        let rendered = self.value.render(root, &HeaderEscape, &LIMITS);
         let value = rendered.map_err(|error| RenderError::Header {
             name: self.name.clone(),
             reason: error.kind.to_string(),

@@ -92,8 +92,15 @@ impl Mistake {
     }
 }
 
-/// A config that the integration takes: with what is required, or with all.
-pub(crate) fn sample_config(integration: &Integration, whole: bool) -> Map<String, Value> {
+impl Integration {
+    /// A config of sample values that it takes: with what is required, or with all.
+    #[must_use]
+    pub fn sample_config(&self, whole: bool) -> Map<String, Value> {
+        sample_config(self, whole)
+    }
+}
+
+fn sample_config(integration: &Integration, whole: bool) -> Map<String, Value> {
     let wanted = |variable: &&FormVariable| whole || !variable.optional;
     let variables: Vec<_> = integration.form_variables().iter().filter(wanted).collect();
     let plain: Map<String, Value> =

@@ -177,8 +177,13 @@ impl Integration {
             return Ok(());
         }
         self.variables.validate(config)?;
+        let values = self.variables.values(config);
+        let lacking: Vec<_> = self.extension.requires.iter().flat_map(|rule| rule.mistakes(&values)).collect();
+        if !lacking.is_empty() {
+            return Err(lacking);
+        }
         if let Some(webhook) = &self.extension.standard_webhook {
-            webhook.check_config(&self.variables.values(config))?;
+            webhook.check_config(&values)?;
         }
         match self.line(config, json!({ "delivery": { "now": times(domain::Timestamp::default(), &|_| true) } })) {
             Err(error @ (RenderError::Url { of_entry: false, .. } | RenderError::Header { of_entry: false, .. })) => {

@@ -11,6 +11,7 @@ use crate::{batch, integration::Integration, sample};
 
 /// How a destination is spoken to. `auditcast.destination` of a manifest names it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Hash)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// Requests as the manifest describes them.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -11,7 +10,8 @@ use crate::{
     address::{self, HeaderTemplate, UrlTemplate},
     batch::BatchFormat,
     catalogue::Mistake,
-    extension::{BodyName, Extension},
+    extension::BodyName,
+    format::{Endpoint, HEADER_NAME_MAX, HmacSignature, KEY_CHARS_MAX, METHODS, Manifest, Variable},
     integration::{Body, Integration, Signature},
     kind::Kind,
     render::BodyTemplate,
@@ -21,90 +21,6 @@ use crate::{
 };
 
 const HOOK: &str = "capabilities.auditLogEventsHook";
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest {
-    name: String,
-    #[serde(default)]
-    requires_o_auth: bool,
-    #[serde(default)]
-    form_variables: Vec<Variable>,
-    #[serde(default)]
-    capabilities: Capabilities,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Capabilities {
-    audit_log_events_hook: Option<Hook>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Hook {
-    endpoint: Option<Endpoint>,
-    #[serde(default)]
-    templates: BTreeMap<String, String>,
-    #[serde(default)]
-    use_standard_webhook_payload: bool,
-    #[serde(default)]
-    default_policy: Vec<Value>,
-    #[serde(default)]
-    include_error_response_body: bool,
-    delivery_method: Option<String>,
-    #[serde(default)]
-    auditcast: Extension,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Endpoint {
-    url: String,
-    method: String,
-    #[serde(default)]
-    headers: Vec<Header>,
-    hmac_signature: Option<HmacSignature>,
-}
-
-#[derive(Deserialize)]
-struct Header {
-    name: String,
-    value: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HmacSignature {
-    header_name: String,
-    hmac_secret_form_variable_key: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Variable {
-    key: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    placeholder: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    is_secret: bool,
-    #[serde(default)]
-    is_credential: bool,
-    #[serde(default)]
-    is_optional: bool,
-    #[serde(default)]
-    default_value: Value,
-    #[serde(default)]
-    allowed_values: Vec<Value>,
-    pattern: Option<String>,
-    pattern_hint: Option<String>,
-}
 
 /// Makes an integration of a manifest's text; `read` gives the folder's other files.
 pub(crate) fn load(
@@ -131,7 +47,7 @@ pub(crate) fn load(
     let host_is_fixed = hook.endpoint.as_ref().is_some_and(|endpoint| {
         address::host_is_fixed(&endpoint.url, &|name| variables.get(name).map(|variable| variable.kind))
     });
-    let kind = hook.auditcast.destination;
+    let kind = hook.kind();
     let (url, headers, method, signature) = match hook.endpoint {
         Some(_) if kind != Kind::Http => {
             let reason = format!("is for HTTP requests, and the destination is {kind}");
@@ -195,7 +111,7 @@ fn load_endpoint(endpoint: Endpoint, variables: &Variables) -> Result<LoadedEndp
     let parse = |place: String, source: &str| {
         Template::parse(&place, source).map_err(|error| Mistake::in_manifest(place.clone(), error.to_string()))
     };
-    let method = ["POST", "PUT", "PATCH", "GET", "DELETE"]
+    let method = METHODS
         .into_iter()
         .find(|method| *method == endpoint.method)
         .ok_or_else(|| Mistake::in_manifest(at("method"), "must be POST, PUT, PATCH, GET or DELETE"))?;
@@ -230,7 +146,7 @@ fn check_header_name(name: &str) -> Result<(), &'static str> {
     // The characters of a token, RFC 9110, 5.6.2.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     const OURS: [&str; 5] = ["host", "content-length", "content-encoding", "transfer-encoding", "connection"];
-    if name.is_empty() || name.len() > 50 || !name.bytes().all(is_token) {
+    if name.is_empty() || name.len() > HEADER_NAME_MAX || !name.bytes().all(is_token) {
         return Err("must be a header name of 1 to 50 characters");
     }
     if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
@@ -259,7 +175,7 @@ fn load_variables(variables: Vec<Variable>) -> Result<Variables, Mistake> {
     let mut loaded: Vec<FormVariable> = Vec::new();
     for (index, variable) in variables.into_iter().enumerate() {
         let at = |member: &str| format!("formVariables[{index}].{member}");
-        let long = variable.key.chars().count() > 20;
+        let long = variable.key.chars().count() > KEY_CHARS_MAX;
         if variable.key.is_empty() || long || variable.key.contains(char::is_whitespace) {
             return Err(Mistake::in_manifest(at("key"), "must have 1 to 20 characters and no blanks"));
         }
@@ -295,6 +211,9 @@ fn load_variable(variable: Variable) -> Result<FormVariable, (&'static str, Stri
     if !default_is_allowed {
         return Err(("defaultValue", "is not a value of the variable's type".into()));
     }
+    if !variable.usual_hosts.iter().all(|host| is_host_pattern(host)) {
+        return Err(("usualHosts", "must be hosts in lower case, such as hooks.example.com or *.example.com".into()));
+    }
     let pattern = variable.pattern.map(|source| load_pattern(&source, variable.pattern_hint)).transpose()?;
     Ok(FormVariable {
         key: variable.key,
@@ -307,8 +226,15 @@ fn load_variable(variable: Variable) -> Result<FormVariable, (&'static str, Stri
         optional: variable.is_optional || !variable.default_value.is_null(),
         default: variable.default_value,
         allowed,
+        usual_hosts: variable.usual_hosts,
         pattern,
     })
+}
+
+fn is_host_pattern(pattern: &str) -> bool {
+    let host = pattern.strip_prefix("*.").unwrap_or(pattern);
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    host.contains('.') && !host.starts_with('.') && host.bytes().all(is_plain)
 }
 
 fn load_pattern(source: &str, hint: Option<String>) -> Result<Pattern, (&'static str, String)> {

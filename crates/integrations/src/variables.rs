@@ -57,6 +57,12 @@ impl VariableType {
         Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("string", |(name, _)| name)
     }
 
+    /// The names in manifests.
+    #[cfg(test)]
+    pub(crate) fn names() -> [&'static str; 10] {
+        Self::NAMES.map(|(name, _)| name)
+    }
+
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
     }
@@ -90,6 +96,9 @@ pub struct FormVariable {
     pub default: Value,
     /// The values of an enum.
     pub allowed: Vec<String>,
+    /// Hosts of the vendor, such as `hooks.example.com`, or `*.example.com` for all within it; a
+    /// value may lead elsewhere, and users are told then.
+    pub usual_hosts: Vec<String>,
     pub(crate) pattern: Option<Pattern>,
 }
 
@@ -182,7 +191,9 @@ pub(crate) fn absolute_http(text: &str) -> Option<Url> {
     if !spelled_out || !plain {
         return None;
     }
-    Url::parse(text).ok().filter(Url::has_host)
+    // The parser takes characters into a host that no request can be made with, such as braces.
+    let is_sendable = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
+    Url::parse(text).ok().filter(|url| url.host_str().is_some_and(|host| host.bytes().all(is_sendable)))
 }
 
 /// The form variables of one integration.

@@ -26,8 +26,11 @@ const SECRET_HINT: &str =
 /// Which form variables hold the secrets. Each that is set gives a signature of its own, so that a
 /// receiver may know the new or the old one while a secret is changed.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct StandardWebhook {
+    /// Form variables of type `string` with isSecret.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub(crate) secrets: Vec<String>,
 }
 

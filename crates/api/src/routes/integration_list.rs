@@ -42,10 +42,10 @@ fn item(item: &CatalogueItem) -> Value {
         "defaultPolicy": integration.default_policy(),
         "state": state,
         "version": integration.version(),
-        "deliverable": integration.undeliverable().is_none(),
+        "deliverable": item.undeliverable.is_none(),
     });
-    if let Some(reason) = integration.undeliverable() {
-        members["reason"] = reason.into();
+    if let Some(reason) = &item.undeliverable {
+        members["reason"] = reason.as_str().into();
     }
     if let Some(problem) = problem {
         members["problem"] = problem.as_str().into();

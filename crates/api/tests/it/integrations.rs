@@ -280,3 +280,19 @@ async fn the_catalogue_lists_what_users_may_choose_from_and_how_it_stands() {
         case.app.call(&ingest, "GET", path, Value::Null).await.expect_problem(403, "forbidden");
     }
 }
+
+#[tokio::test]
+async fn a_kind_of_destination_that_is_not_built_in_is_told_before_a_subscription_is_made() {
+    // These tests are built without the kinds beside HTTP.
+    let app = TestApp::start().await;
+    let text = "this build of the server cannot deliver to destinations of the kind kafka";
+    let config = json!({ "brokers": "one.test:9092", "topic": "audit" });
+    let body = json!({ "name": "x", "config": config });
+    let refused = app.admin("POST", "/api/v2/integrations/kafka", body.clone()).await;
+    assert!(refused.expect_problem(400, "invalid_request").text.contains(text));
+    let refused = app.admin("POST", "/api/v2/integration-preview/kafka", body).await;
+    assert!(refused.expect_problem(409, "conflict").text.contains(text));
+    let items = app.admin("GET", "/api/v2/integrations", Value::Null).await.expect(200).body["items"].clone();
+    let kafka = items.as_array().and_then(|items| items.iter().find(|item| item["key"] == "kafka")).expect("is listed");
+    assert_eq!((&kafka["deliverable"], &kafka["reason"]), (&false.into(), &text.into()));
+}

@@ -20,6 +20,7 @@ mod ledger;
 mod logs;
 mod metrics;
 mod model;
+mod previews;
 mod rates;
 mod records;
 mod replays;

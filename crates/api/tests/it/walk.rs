@@ -39,6 +39,7 @@ impl Belongings {
         let own = |member: &str| identity[member].as_str().expect("an id").to_owned();
         let places = vec![
             ("/api/v2/integrations/", "splunk".to_owned()),
+            ("/api/v2/integration-preview/", "splunk".to_owned()),
             ("/api/v2/integrations/splunk/", subscription.clone()),
             ("/replays/", "66f0c0ffee00000000000000".to_owned()),
             ("/api/v2/tokens/", token.clone()),

@@ -13,6 +13,8 @@ pub struct CatalogueItem {
     pub integration: Arc<Integration>,
     /// How that stands.
     pub standing: Standing,
+    /// Why this server cannot deliver to it; none where it can.
+    pub undeliverable: Option<String>,
 }
 
 impl App {
@@ -27,6 +29,7 @@ impl App {
         let item = |shelf: &integrations::Shelf| CatalogueItem {
             integration: Arc::clone(shelf.newest()),
             standing: shelf.standing().clone(),
+            undeliverable: self.engine.undeliverable(shelf.newest()),
         };
         Ok(shown.map(item).collect())
     }

@@ -97,7 +97,7 @@ pub fn check_files(settings: &Settings) -> Vec<anyhow::Error> {
     roots.into_iter().chain(folder).collect()
 }
 
-fn client(settings: &DeliverySettings, instance: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Client> {
+pub fn client(settings: &DeliverySettings, instance: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Client> {
     let client_settings = ClientSettings {
         connect_to: settings
             .connect_to

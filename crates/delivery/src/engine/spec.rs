@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use integrations::Fitting;
+use integrations::{Fitting, Integration};
 use serde_json::Map;
 use store::Subscription;
 
@@ -10,6 +10,18 @@ use super::{Engine, Inner};
 use crate::{lane::Spec, send::OpenConfig};
 
 impl Engine {
+    /// Why this process cannot deliver to an integration; none where it can.
+    pub fn undeliverable(&self, integration: &Integration) -> Option<String> {
+        let built = self.inner.settings.destinations.of(integration.kind());
+        let reason = || Some(built.err()?.reason()?.text.clone());
+        integration.undeliverable().map(ToOwned::to_owned).or_else(reason)
+    }
+
+    /// Under which address links in deliveries stand.
+    pub fn public_url(&self) -> &str {
+        &self.inner.settings.public_url
+    }
+
     /// Whether a subscription that is delivered, or was tested, stays with an older version of its
     /// integration, since the newest does not take its config.
     pub fn is_outdated(&self, id: domain::SubscriptionId) -> bool {

@@ -184,7 +184,7 @@ fn unsent(outcome: Outcome) -> TestResult {
     TestResult { outcome, status_code: None, response_body: None, took: Duration::ZERO, request: None }
 }
 
-fn shown(request: Summary<'_>, secrets: &[Secret]) -> TestRequest {
+pub(crate) fn shown(request: Summary<'_>, secrets: &[Secret]) -> TestRequest {
     TestRequest { method: request.method, url: shown_url(request.url, secrets), bytes: request.bytes }
 }
 

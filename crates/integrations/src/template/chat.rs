@@ -6,6 +6,7 @@ use super::escape::{Escape, push_json};
 
 /// Whose markup the texts of a JSON body are.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ChatMarkup {
     /// Slack's mrkdwn, in which `<…>` calls people and channels and makes links.

@@ -35,9 +35,14 @@ pub struct Limits {
     pub depth: usize,
 }
 
+impl Limits {
+    /// Those of bodies.
+    pub const DEFAULT: Self = Self { output_bytes: 1 << 20, steps: 100_000, depth: 64 };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self { output_bytes: 1 << 20, steps: 100_000, depth: 64 }
+        Self::DEFAULT
     }
 }
 

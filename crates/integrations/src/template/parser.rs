@@ -149,8 +149,10 @@ impl Parser<'_> {
     fn comment(&mut self, at: usize, tag: &str, strips_before: bool) -> Result<Node, Failure> {
         // The long form ends with dashes only, so that it may hold tags.
         let end = if tag.starts_with("!--") {
-            let ends = ["--}}", "--~}}"].iter().filter_map(|end| tag[1..].find(end).map(|from| 1 + from + end.len()));
-            ends.min()
+            // One search for both ends: that for one which never comes would read to the end of the
+            // template for every comment.
+            let is_end = |braces: &usize| ["--", "--~"].iter().any(|dashes| tag[1..*braces].ends_with(dashes));
+            tag.match_indices("}}").map(|(braces, _)| braces).find(is_end).map(|braces| braces + 2)
         } else {
             tag.find("}}").map(|braces| braces + 2)
         };

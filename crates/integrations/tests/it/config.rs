@@ -197,3 +197,27 @@ fn types_that_are_only_passed_on_take_texts_and_lists_of_texts() {
         assert_eq!(integration.validate_config(&config(json!({ "v": value }))).is_ok(), accepted, "{value}");
     }
 }
+
+#[test]
+fn what_a_value_asks_for_is_required_beside_it() {
+    let mistakes = |key: &str, more: Value| {
+        let mut config = least_config(key);
+        config.extend(self::config(more));
+        let found = built_in(key).validate_config(&config).err().unwrap_or_default();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let both = |login: &str| {
+        ["username", "password"].map(|name| format!("config.{name} is required where login is \"{login}\"")).to_vec()
+    };
+    for login in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        assert_eq!(mistakes("kafka", json!({ "login": login })), both(login));
+        assert_eq!(mistakes("kafka", json!({ "login": login, "username": "u", "password": "" })), both(login)[1..]);
+        assert_eq!(
+            mistakes("kafka", json!({ "login": login, "username": "u", "password": "p" })),
+            Vec::<String>::new()
+        );
+    }
+    assert_eq!(mistakes("kafka", json!({ "login": "none" })), Vec::<String>::new());
+    assert_eq!(mistakes("loki", json!({ "user": "" })), ["config.user is required beside password"]);
+    assert_eq!(mistakes("loki", json!({ "password": "" })), Vec::<String>::new());
+}

@@ -27,7 +27,6 @@ fn what_is_wrong_is_reported_with_file_and_place() {
         *changed.pointer_mut("/capabilities/auditLogEventsHook").unwrap().pointer_mut(path).unwrap() = value;
         changed
     };
-    let own = |keys: Value| with_own_keys(hook("/templates/default", "templates/default.json.hbs".into()), keys);
     let variable = |value: Value| manifest(&json!([value]), "https://host.test/");
     for (manifest, place, reason) in [
         (json!({ "name": "x" }), "capabilities", "auditLogEventsHook"),
@@ -46,6 +45,23 @@ fn what_is_wrong_is_reported_with_file_and_place() {
             "type",
         ),
         (variable(json!({ "key": "a", "type": "string", "pattern": "(" })), "formVariables[0].pattern", ""),
+        (
+            variable(json!({ "key": "a", "type": "uri", "usualHosts": ["https://x.test"] })),
+            "formVariables[0].usualHosts",
+            "*.example.com",
+        ),
+    ] {
+        let problem = problem(&manifest, "{}");
+        assert_eq!(problem.file, "manifest.json");
+        assert!(problem.place.starts_with(place) && problem.reason.contains(reason), "{problem:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_our_own_keys_is_reported_with_its_place() {
+    let own =
+        |keys: Value| with_own_keys(manifest(&json!([{ "key": "v", "type": "string" }]), "https://host.test/"), keys);
+    for (manifest, place, reason) in [
         (own(json!({ "colour": 1 })), "line 1 column", "colour"),
         (
             own(json!({ "reply": [{ "status": [200] }] })),
@@ -63,6 +79,11 @@ fn what_is_wrong_is_reported_with_file_and_place() {
             own(json!({ "pace": { "target": ["w"] } })),
             "capabilities.auditLogEventsHook.auditcast.pace.target[0]",
             "no form variable",
+        ),
+        (
+            own(json!({ "requires": [{ "variable": "v", "needs": ["w"] }] })),
+            "capabilities.auditLogEventsHook.auditcast.requires[0]",
+            "\"w\" is no form variable",
         ),
         (
             own(json!({ "skipVerification": "v" })),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod address;
 #[cfg(test)]
+mod bombs;
+#[cfg(test)]
 mod built_in;
 #[cfg(test)]
 mod cases;
@@ -14,6 +16,8 @@ mod cut;
 mod delivered;
 #[cfg(test)]
 mod folders;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]

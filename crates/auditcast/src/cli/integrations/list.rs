@@ -1,9 +1,9 @@
 //! `auditcast integrations list`.
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
-use app::{load_catalogue, load_folder};
-use integrations::{FormVariable, Integration, LoadProblem, VariableType};
+use app::load_catalogue;
+use integrations::{FormVariable, Integration, VariableType};
 
 use crate::settings::Settings;
 
@@ -20,15 +20,8 @@ pub(super) fn integrations(settings: &Settings) -> anyhow::Result<(String, Vec<S
     Ok((text, problems.iter().map(ToString::to_string).collect()))
 }
 
-/// What a folder holds, if it is good.
-///
-/// # Errors
-/// Every mistake that can be told at once.
-pub(super) fn check(folder: &Path) -> Result<String, Vec<LoadProblem>> {
-    load_folder(folder).map(|integration| describe(&integration))
-}
-
-fn describe(integration: &Integration) -> String {
+/// One integration with its form variables.
+pub(super) fn describe(integration: &Integration) -> String {
     let mut text = format!("{} ({})\n", integration.key(), integration.name());
     if let Some(reason) = integration.undeliverable() {
         // Writing to a String cannot fail.
@@ -78,16 +71,6 @@ mod tests {
         for line in ["datadog (", "splunk (", "  skip-ca-verification", "required, secret", "default \"APPLICATION\""] {
             assert!(text.contains(line), "{line} is missing:\n{text}");
         }
-    }
-
-    #[test]
-    fn a_folder_is_checked_whole() {
-        let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../../integrations/splunk");
-        let text = super::check(built_in.as_ref()).expect("is good");
-        assert!(text.starts_with("splunk (Splunk)\n"), "{text}");
-        let folder = tempfile::tempdir().expect("a directory");
-        let problems = super::check(folder.path()).expect_err("it is empty, and its name is no key");
-        assert_eq!(problems.len(), 1);
     }
 
     #[test]
