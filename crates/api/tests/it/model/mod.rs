@@ -15,7 +15,7 @@ use world::World;
 
 use crate::audit_log_model::Random;
 
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 24;
 const STEPS: usize = 300;
 const REPLAYED: Option<u64> = None;
 /// How often it is tried to do without some of the steps.

@@ -106,7 +106,9 @@ fn value(random: &mut Random, name: &str) -> Value {
         "name" => vec![json!("one"), json!("two"), json!("Ä \"three\"")],
         "description" => vec![json!("what for"), json!("")],
         "on" | "sign" | "serviceToken" => vec![json!(true), json!(false)],
-        "tags" => vec![json!([]), json!(["a"]), json!(["a", "b", "c"]), json!([1])],
+        "tags" => {
+            vec![json!([]), json!(["a"]), json!(["a", "b"]), json!(["a", "b", "c"]), json!(["d", "c"]), json!([1])]
+        }
         "statements" => vec![json!([]), some_statements(), json!([{"effect": "perhaps"}])],
         "config" => vec![
             config("canary-token-9a9a"),
@@ -164,7 +166,7 @@ fn change(random: &mut Random, kind: Kind) -> Value {
         }
         return json!({"comment": "why", "merge": merge});
     }
-    let operations: Vec<Value> = (0..random.below(4)).map(|_| operation(random, kind)).collect();
+    let operations: Vec<Value> = (0..*random.pick(&[0, 1, 1, 1, 2, 2, 3])).map(|_| operation(random, kind)).collect();
     match random.below(20) {
         0 => json!({"instructions": operations}),
         1 => json!({"patch": operations, "merge": {}}),
@@ -174,19 +176,41 @@ fn change(random: &mut Random, kind: Kind) -> Value {
     }
 }
 
-fn operation(random: &mut Random, kind: Kind) -> Value {
+/// A pointer below a member, or to it, most often one that leads somewhere.
+fn pointer(random: &mut Random, kind: Kind) -> (&'static str, String) {
     let name = *random.pick(members(kind));
-    let more = ["", "", "", "", "/0", "/-", "/9", "/01", "/token", "/nope", "/base-url"];
-    let path = match random.below(24) {
+    let below: &[&str] = match name {
+        "tags" | "statements" => &["", "/0", "/0", "/1", "/-", "/9", "/01"],
+        "config" => &["", "/token", "/base-url", "/skip-ca-verification", "/nope"],
+        _ => &["", "", "", "", "/0"],
+    };
+    (name, format!("/{name}{}", random.one_of(below)))
+}
+
+/// A value for what a pointer leads to.
+fn value_at(random: &mut Random, name: &str, path: &str) -> Value {
+    let values = match path.trim_start_matches('/').split_once('/') {
+        Some(("tags", _)) => vec![json!("x"), json!("y"), json!("z"), json!(1)],
+        Some(("statements", _)) => vec![some_statements()[0].clone(), json!({})],
+        Some(("config", "token")) => vec![json!("********9a9a"), json!("another-secret-77aa"), json!("")],
+        Some(("config", "base-url")) => vec![json!("https://other.test"), json!("no address")],
+        Some(("config", "skip-ca-verification")) => vec![json!(true), json!(false), Value::Null],
+        _ => return value(random, name),
+    };
+    one(random, values)
+}
+
+fn operation(random: &mut Random, kind: Kind) -> Value {
+    let (name, path) = pointer(random, kind);
+    let path = match random.below(30) {
         0 => "/_id".to_owned(),
         1 => "/kind".to_owned(),
         2 => String::new(),
         3 => "name".to_owned(),
-        4 => "/config/token".to_owned(),
-        _ => format!("/{name}{}", random.one_of(&more)),
+        _ => path,
     };
-    let value = if path.ends_with("token") { json!("********9a9a") } else { value(random, name) };
-    let from = format!("/{}{}", random.pick(members(kind)), random.one_of(&more));
+    let value = value_at(random, name, &path);
+    let (_, from) = pointer(random, kind);
     match random.below(16) {
         0..=1 => json!({"op": "add", "path": path, "value": value}),
         2..=3 => json!({"op": "remove", "path": path}),
