@@ -129,12 +129,12 @@ fn export(to: &To<'_>, items: &[RenderedItem]) -> Result<Export, Outcome> {
 
 fn read(integration: &Integration, answer: Answer, encoding: Encoding, records: usize, way: Way<'_>) -> Answered {
     let Answer { status, headers, body, truncated, peer, .. } = answer;
+    let shows_words = may_show(integration, peer);
     let answered = if status == 200 {
-        let reply =
-            reply::Success { headers: &headers, body: &body, truncated, shows_words: may_show(integration, peer) };
+        let reply = reply::Success { headers: &headers, body: &body, truncated, shows_words };
         reply.read(encoding, records)
     } else {
-        let reply = Reply { status, headers: &headers, body: &body, truncated };
+        let reply = Reply { status, headers: &headers, body: &body, truncated, shows_words };
         match integration.read_reply(records, &reply, way.clock.now()) {
             ReplyReading::Items(verdicts) => Answered::each(verdicts.into_iter().map(Outcome::from).collect()),
             ReplyReading::Whole(integrations::Verdict::Accepted) => Answered::whole(reply::unexpected(status)),

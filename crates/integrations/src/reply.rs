@@ -22,6 +22,9 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
     /// Whether the body was longer than what was read of it.
     pub truncated: bool,
+    /// Whether reasons may repeat words of the body: not where they could tell what is inside the
+    /// operator's network.
+    pub shows_words: bool,
 }
 
 /// A reply, understood.
@@ -141,7 +144,8 @@ impl Integration {
                 Some(name) => make(name, general_reason(status), asked),
                 None => self.general(status, reply, now),
             };
-            if let (Some(reason), Some(pointer)) = (verdict.reason_mut(), &rule.explain)
+            if reply.shows_words
+                && let (Some(reason), Some(pointer)) = (verdict.reason_mut(), &rule.explain)
                 && let Some(words) = member(element, pointer).and_then(Value::as_str)
             {
                 let words: String = words.chars().take(EXPLANATION_CHARS_MAX).collect();

@@ -6,7 +6,7 @@ use domain::{Entry, error_chain};
 use futures_util::future::BoxFuture;
 use integrations::{HttpRequest, Integration, RenderedItem, Reply, ReplyReading};
 
-use super::{Answered, Destination, Request, Summary, To, Way};
+use super::{Answered, Destination, Request, Summary, To, Way, may_show};
 use crate::{
     client::Answer,
     outcome::{Outcome, Reason},
@@ -55,7 +55,7 @@ impl Request for HttpCall {
 
 fn read(integration: &Integration, answer: Answer, items: usize, way: Way<'_>) -> Answered {
     let Answer { status, headers, body, truncated, peer, .. } = answer;
-    let reply = Reply { status, headers: &headers, body: &body, truncated };
+    let reply = Reply { status, headers: &headers, body: &body, truncated, shows_words: may_show(integration, peer) };
     let reading = integration.read_reply(items, &reply, way.clock.now());
     let first_invalid = integration.first_invalid(&reply).filter(|_| items > 1);
     let answered = match reading {

@@ -1,13 +1,18 @@
 //! What a store says to an object.
 
-use delivery::{Outcome, Reason, client::Answer, destination::Answered};
+use delivery::{
+    Outcome, Reason,
+    client::Answer,
+    destination::{Answered, may_show},
+};
 use domain::Timestamp;
 use integrations::{Integration, Reply, ReplyReading};
 
 /// The outcome of an object.
 pub(super) fn read(integration: &Integration, answer: Answer, now: Timestamp) -> Answered {
     let Answer { status, headers, body, truncated, peer, .. } = answer;
-    let reply = Reply { status, headers: &headers, body: &body, truncated };
+    let shows_words = may_show(integration, peer);
+    let reply = Reply { status, headers: &headers, body: &body, truncated, shows_words };
     let general = || match integration.read_reply(1, &reply, now) {
         ReplyReading::Whole(verdict) => Outcome::from(verdict),
         ReplyReading::Items(_) => Outcome::Accepted,

@@ -79,7 +79,8 @@ fn sent(
     let reply = intake.answer(&as_received(request)).reply;
     let received = intake.received(None).pop().unwrap();
     assert_eq!(received.destination, vendor_of(integration.key()));
-    let reply = Reply { status: reply.status, headers: &reply.headers, body: &reply.body, truncated: false };
+    let reply =
+        Reply { status: reply.status, headers: &reply.headers, body: &reply.body, truncated: false, shows_words: true };
     (integration.read_reply(items, &reply, NOW), received.refused)
 }
 

@@ -16,7 +16,7 @@ fn read(key: &str, items: usize, status: u16, body: &str) -> ReplyReading {
 
 fn read_with(key: &str, items: usize, status: u16, headers: &[(&str, &str)], body: &str) -> ReplyReading {
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let reply = Reply { status, headers: &headers, body: body.as_bytes(), truncated: false };
+    let reply = Reply { status, headers: &headers, body: body.as_bytes(), truncated: false, shows_words: true };
     built_in(key).read_reply(items, &reply, NOW)
 }
 
@@ -156,7 +156,7 @@ fn statuses_without_a_rule_of_the_vendor_have_one_meaning() {
     let plain = folder(&manifest(&json!([]), "https://host.test/"), "{}");
     for (status, expected) in [(200, "accepted"), (204, "accepted"), (299, "accepted"), (300, "misconfigured redirect")]
     {
-        let reply = Reply { status, headers: &[], body: b"anything", truncated: true };
+        let reply = Reply { status, headers: &[], body: b"anything", truncated: true, shows_words: true };
         assert_eq!(words(&plain.read_reply(1, &reply, NOW)), [format!("whole: {expected}")]);
     }
 }
@@ -188,6 +188,9 @@ fn elastic_tells_of_each_item() {
     );
     let ReplyReading::Items(verdicts) = reading else { panic!() };
     assert!(verdicts[2].reason().unwrap().text.ends_with("(400): bad date"));
+    let hidden = Reply { status: 200, headers: &[], body: body.as_bytes(), truncated: false, shows_words: false };
+    let ReplyReading::Items(verdicts) = built_in("elastic").read_reply(8, &hidden, NOW) else { panic!() };
+    assert!(verdicts[2].reason().unwrap().text.ends_with("(400)"), "{verdicts:?}");
     assert_eq!(words(&read("elastic", 7, 200, body)), ["whole: unavailable reply_unreadable"]);
 }
 
@@ -220,7 +223,7 @@ fn a_success_that_was_not_read_whole_is_none() {
         ("elastic", 200, r#"{"items":[{"create":{"status":201}}]}"#),
         ("msteams", 200, "1"),
     ] {
-        let reply = Reply { status, headers: &[], body: body.as_bytes(), truncated: true };
+        let reply = Reply { status, headers: &[], body: body.as_bytes(), truncated: true, shows_words: true };
         assert_eq!(words(&built_in(key).read_reply(1, &reply, NOW)), ["whole: unavailable reply_too_long"], "{key}");
     }
 }
@@ -228,7 +231,13 @@ fn a_success_that_was_not_read_whole_is_none() {
 #[test]
 fn the_first_invalid_event_of_splunk_is_known() {
     let number = |status, body: &str| {
-        built_in("splunk").first_invalid(&Reply { status, headers: &[], body: body.as_bytes(), truncated: false })
+        built_in("splunk").first_invalid(&Reply {
+            status,
+            headers: &[],
+            body: body.as_bytes(),
+            truncated: false,
+            shows_words: true,
+        })
     };
     assert_eq!(number(400, r#"{"text":"x","code":6,"invalid-event-number":3}"#), Some(3));
     assert_eq!(number(503, r#"{"text":"x","code":9,"invalid-event-number":1}"#), Some(1));
@@ -289,7 +298,7 @@ fn rules_are_tried_in_order_and_may_rename_the_reason() {
     ] });
     let integration = folder(&with_own_keys(manifest(&json!([]), "https://host.test/"), keys), "{}");
     let read = |status, body: &str| {
-        let reply = Reply { status, headers: &[], body: body.as_bytes(), truncated: false };
+        let reply = Reply { status, headers: &[], body: body.as_bytes(), truncated: false, shows_words: true };
         words(&integration.read_reply(1, &reply, NOW)).remove(0)
     };
     assert_eq!(read(200, r#"{"a":2,"b":true}"#), "whole: accepted");
@@ -297,4 +306,23 @@ fn rules_are_tried_in_order_and_may_rename_the_reason() {
     assert_eq!(read(200, r#"{"a":2}"#), "whole: misconfigured unexpected_reply");
     assert_eq!(read(500, "try later"), "whole: throttled busy");
     assert_eq!(read(500, ""), "whole: misconfigured server_error");
+}
+
+#[test]
+fn a_rule_can_ask_for_a_list_or_a_text_that_is_not_empty() {
+    let keys = json!({ "reply": [{ "anyFilled": ["/errors", "/error"], "verdict": "refused", "reason": "named" }] });
+    let integration = folder(&with_own_keys(manifest(&json!([]), "https://host.test/"), keys), "{}");
+    for (body, expected) in [
+        (json!({"errors": ["a"]}), "refused named"),
+        (json!({"error": "a"}), "refused named"),
+        (json!({"errors": [], "error": "a"}), "refused named"),
+        (json!({"errors": [], "error": ""}), "accepted"),
+        (json!({"errors": {"a": 1}, "error": 1}), "accepted"),
+        (json!({}), "accepted"),
+    ] {
+        let text = body.to_string();
+        let reply = Reply { status: 200, headers: &[], body: text.as_bytes(), truncated: false, shows_words: true };
+        // No rule says what a success looks like, so any 200 is one.
+        assert_eq!(words(&integration.read_reply(1, &reply, NOW)), [format!("whole: {expected}")], "{body}");
+    }
 }
