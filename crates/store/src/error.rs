@@ -61,9 +61,9 @@ pub enum OpenError {
     /// Any other failure of SQLite while opening.
     #[error("the database cannot be prepared")]
     Prepare(#[from] rusqlite::Error),
-    /// The writer's thread did not start.
-    #[error("the writer's thread does not start")]
-    Thread(#[from] std::io::Error),
+    /// A thread did not start, or a file beside the database cannot be written.
+    #[error("the operating system refuses what the database needs beside its file")]
+    System(#[from] std::io::Error),
 }
 
 /// Why a read or a write failed.

@@ -6,7 +6,8 @@
 
 use std::{
     fs::File,
-    io::Write,
+    io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -40,11 +41,11 @@ pub(super) fn open(path: &Path, log: &Path) -> Result<Connection, OpenError> {
 pub(super) fn open_anew(path: &Path) -> Result<Connection, OpenError> {
     for file in [path.to_owned(), connection::wal_of(path), beside(path, "-shm")] {
         match std::fs::remove_file(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
     }
-    mark(path, &boot())?;
+    mark_open(path, &boot())?;
     prepare(path)
 }
 
@@ -65,7 +66,7 @@ fn try_open(path: &Path, log: &Path) -> Result<Option<Connection>, OpenError> {
     if is_there && !is_whole {
         return Ok(None);
     }
-    mark(path, &boot)?;
+    mark_open(path, &boot)?;
     let connection = prepare(path)?;
     if is_there && !fits(&connection, &connection::open_reader(log)?)? {
         return Ok(None);
@@ -106,14 +107,30 @@ fn random() -> [u8; 12] {
     bytes
 }
 
+/// Notes in which boot the index is open. Where there is no room for that, there must at least be no
+/// note that it is whole.
+fn mark_open(path: &Path, boot: &str) -> io::Result<()> {
+    mark(path, boot).or_else(|_| {
+        match std::fs::remove_file(marker_of(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        sync_folder_of(path)
+    })
+}
+
 /// Writes the file beside the index; when this returns, it outlives a power cut.
-fn mark(path: &Path, text: &str) -> std::io::Result<()> {
-    let (marker, new) = (marker_of(path), beside(path, "-state.new"));
-    let mut file = File::create(&new)?;
-    file.write_all(text.as_bytes())?;
+fn mark(path: &Path, text: &str) -> io::Result<()> {
+    let new = beside(path, "-state.new");
+    let file = File::create(&new)?;
+    file.write_all_at(text.as_bytes(), 0)?;
     file.sync_all()?;
-    std::fs::rename(new, &marker)?;
-    File::open(marker.parent().unwrap_or(Path::new(".")))?.sync_all()
+    std::fs::rename(new, marker_of(path))?;
+    sync_folder_of(path)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 pub(super) fn marker_of(path: &Path) -> PathBuf {

@@ -140,6 +140,11 @@ async fn an_index_that_was_not_closed_is_trusted_until_the_machine_starts_anew()
     assert_eq!(reopen(Some("closed")).await, 20);
     assert_eq!(reopen(Some("6a52f3b0-0000-4000-8000-000000000000")).await, 0, "another boot");
     assert_eq!(reopen(None).await, 0);
+    // As with a full disk, no new note can be written.
+    std::fs::create_dir(directory.path().join("index.db-state.new")).expect("is made");
+    let store = open(directory.path());
+    assert!(!marker.exists(), "nothing says that it is whole");
+    drop(store);
 }
 
 #[tokio::test]
