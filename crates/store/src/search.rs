@@ -152,7 +152,8 @@ impl Store {
     /// # Errors
     /// [`Error`] when a database fails.
     pub async fn index_waiting(&self) -> Result<u64, Error> {
-        let indexed = self.read_index(|connection| Ok(builder::all_indexed(connection)?)).await?;
+        let indexed =
+            self.read_index(&self.index_readers(), |connection| Ok(builder::all_indexed(connection)?)).await?;
         self.read(move |connection| {
             let mut accounts = connection.prepare_cached("SELECT no, last_sequence FROM account")?;
             let mut accounts = accounts.query([])?;
@@ -174,7 +175,9 @@ impl Store {
     pub async fn search(&self, account: AccountId, asked: SearchAsked) -> Result<Search, Error> {
         let no = self.account_no(account).await?;
         let beginning = self.read(move |connection| Ok(entries::beginning(connection, no)?)).await?;
-        self.read_index(move |connection| Search::begin(connection, no, beginning, asked)).await
+        let readers = self.index_readers();
+        let its = Arc::clone(&readers);
+        self.read_index(&readers, move |connection| Search::begin(connection, no, beginning, asked, its)).await
     }
 
     /// Goes on with a search until `wanted` entries are found or it has done its share of work; one
@@ -183,7 +186,8 @@ impl Store {
     /// # Errors
     /// [`Error`] when the index fails.
     pub async fn search_next(&self, mut search: Search, wanted: usize) -> Result<(Search, Vec<Found>), Error> {
-        self.read_index(move |connection| {
+        let readers = Arc::clone(&search.readers);
+        self.read_index(&readers, move |connection| {
             let found = search.next(connection, wanted)?;
             Ok((search, found))
         })
@@ -202,7 +206,8 @@ impl Store {
         interval: i64,
         mut counts: Vec<u64>,
     ) -> Result<(Search, Vec<u64>), Error> {
-        self.read_index(move |connection| {
+        let readers = Arc::clone(&search.readers);
+        self.read_index(&readers, move |connection| {
             search.count(connection, from, interval, &mut counts)?;
             Ok((search, counts))
         })
@@ -217,7 +222,9 @@ impl Store {
     pub async fn count(&self, account: AccountId, parts: Vec<(Timestamp, Timestamp)>) -> Result<Counting, Error> {
         let no = self.account_no(account).await?;
         let beginning = self.read(move |connection| Ok(entries::beginning(connection, no)?)).await?;
-        self.read_index(move |connection| Counting::begin(connection, no, beginning, &parts)).await
+        let readers = self.index_readers();
+        let its = Arc::clone(&readers);
+        self.read_index(&readers, move |connection| Counting::begin(connection, no, beginning, parts, its)).await
     }
 
     /// Goes on with counting; one call holds its reader for a fraction of a second.
@@ -225,7 +232,8 @@ impl Store {
     /// # Errors
     /// [`Error`] when the index fails.
     pub async fn count_next(&self, mut counting: Counting) -> Result<Counting, Error> {
-        self.read_index(move |connection| {
+        let readers = Arc::clone(&counting.readers);
+        self.read_index(&readers, move |connection| {
             counting.next(connection)?;
             Ok(counting)
         })
@@ -248,14 +256,19 @@ impl Store {
         .await
     }
 
-    async fn read_index<T, F>(&self, work: F) -> Result<T, Error>
+    /// The readers of the index as it is now.
+    fn index_readers(&self) -> Arc<Readers> {
+        Arc::clone(&self.shared.index.inner.readers.lock())
+    }
+
+    async fn read_index<T, F>(&self, readers: &Arc<Readers>, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&rusqlite::Connection) -> Result<T, Error> + Send + 'static,
     {
-        let readers = Arc::clone(&self.shared.index.inner.readers.lock());
         let result = readers.run(work).await;
-        if result.as_ref().is_err_and(Error::is_damage) {
+        // Damage of an index that was made anew meanwhile is none of the new one.
+        if result.as_ref().is_err_and(Error::is_damage) && Arc::ptr_eq(readers, &self.index_readers()) {
             self.shared.index.inner.news.note_damage();
         }
         result

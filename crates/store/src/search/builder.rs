@@ -144,7 +144,8 @@ impl Builder {
         let mut come = 0;
         while gone + come < most {
             let wanted = COMMIT_ENTRIES.min(most - gone - come);
-            let page = self.read(account, no, wanted).map_err(of_log)?;
+            let after = indexed(&self.index, no)?;
+            let page = self.read(account, (no, after), wanted).map_err(of_log)?;
             let is_end = page.is_end;
             come += page.rows.len();
             self.write(no, page)?;
@@ -155,9 +156,8 @@ impl Builder {
         Ok((gone, come, Left::Entries))
     }
 
-    /// The next entries of the log.
-    fn read(&self, account: AccountId, no: i64, most: usize) -> Result<Page, Error> {
-        let after = indexed(&self.index, no)?;
+    /// The next entries of the log. Touches nothing of the index.
+    fn read(&self, account: AccountId, (no, after): (i64, Sequence), most: usize) -> Result<Page, Error> {
         let mut statement = self.log.prepare_cached(
             "SELECT place, received_at, id, bytes FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3",
         )?;

@@ -7,7 +7,7 @@
 use std::{
     fs::File,
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -45,7 +45,7 @@ pub(super) fn open_anew(path: &Path) -> Result<Connection, OpenError> {
             _ => {}
         }
     }
-    mark_open(path, &boot())?;
+    mark_open(path, &boot_of(path)?)?;
     prepare(path)
 }
 
@@ -61,7 +61,7 @@ pub(super) fn close(index: &Connection, path: &Path) -> Result<(), OpenError> {
 
 fn try_open(path: &Path, log: &Path) -> Result<Option<Connection>, OpenError> {
     let is_there = path.exists();
-    let boot = boot();
+    let boot = boot_of(path)?;
     let is_whole = std::fs::read_to_string(marker_of(path)).is_ok_and(|at| at == CLOSED || at == boot);
     if is_there && !is_whole {
         return Ok(None);
@@ -94,11 +94,14 @@ fn prepare(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Names the boot of the machine. Where it cannot be told, each call gives another name, so that no
-/// index is trusted that was not closed.
-fn boot() -> String {
+/// Names the boot of the machine and the file, which is made if it is not there: a copy that was taken
+/// while the index was written is another file. Where the boot cannot be told, each call gives another
+/// name, so that no index is trusted that was not closed.
+fn boot_of(path: &Path) -> io::Result<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    boot.map_or_else(|_| AccountId::from_bytes(random()).to_string(), |boot| boot.trim().to_owned())
+    let boot = boot.map_or_else(|_| AccountId::from_bytes(random()).to_string(), |boot| boot.trim().to_owned());
+    let file = File::options().create(true).append(true).open(path)?.metadata()?;
+    Ok(format!("{boot} {}:{}", file.dev(), file.ino()))
 }
 
 fn random() -> [u8; 12] {

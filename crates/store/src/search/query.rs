@@ -17,6 +17,7 @@ use super::builder::{indexed, sequence_of};
 use super::ranks::{date_of, last_rank, term_of_account, term_of_actor, term_of_topic};
 use crate::{
     Error,
+    connection::Readers,
     entries::{SEQUENCE_MAX, place},
 };
 
@@ -119,6 +120,8 @@ pub struct Search {
     looks: usize,
     topics: HashMap<i64, bool>,
     actors: HashMap<i64, bool>,
+    /// Of the index in which it began: one that is made anew meanwhile has other positions.
+    pub(super) readers: Arc<Readers>,
 }
 
 impl Search {
@@ -127,6 +130,7 @@ impl Search {
         no: i64,
         beginning: Sequence,
         asked: SearchAsked,
+        readers: Arc<Readers>,
     ) -> Result<Self, Error> {
         let indexed = indexed(connection, no)?;
         let last = asked.up_to.unwrap_or(SEQUENCE_MAX).min(indexed);
@@ -148,6 +152,7 @@ impl Search {
             topics: HashMap::new(),
             actors: HashMap::new(),
             asked,
+            readers,
         };
         search.narrow_actors(connection)?;
         Ok(search)

@@ -1,6 +1,6 @@
 //! How many entries happened when: kept by hours and minutes, counted one by one within a minute.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use domain::{Sequence, Timestamp};
 use rusqlite::Connection;
@@ -9,13 +9,13 @@ use super::{
     builder::indexed,
     ranks::{date_of, first_rank},
 };
-use crate::{Error, entries::place};
+use crate::{Error, connection::Readers, entries::place};
 
 const MINUTE_MILLIS: i64 = 60_000;
 /// Lengths of spans of which counts are kept, the longest first.
 const WIDTHS: [i64; 2] = [60 * MINUTE_MILLIS, MINUTE_MILLIS];
 /// Rows that one call counts.
-const STEP_ROWS: u64 = 200_000;
+const STEP_ROWS: u64 = if cfg!(test) { 2 } else { 200_000 };
 
 /// What a commit adds to the counts.
 #[derive(Default)]
@@ -49,7 +49,6 @@ impl Spans {
 }
 
 /// Counts of all entries of an account in equal parts of a time.
-#[derive(Debug)]
 pub struct Counting {
     no: i64,
     /// Places from the beginning of the log to the last entry that counts.
@@ -59,6 +58,11 @@ pub struct Counting {
     counts: Vec<u64>,
     edges: Vec<Edge>,
     rows: u64,
+    parts: Vec<(Timestamp, Timestamp)>,
+    /// Up to which place it is known what of the sums has left the log; none: all of it.
+    gone: Option<i64>,
+    /// Of the index in which it began: one that is made anew meanwhile has other positions.
+    pub(super) readers: Arc<Readers>,
 }
 
 /// Entries that are still to be counted.
@@ -76,15 +80,28 @@ impl Counting {
         index: &Connection,
         no: i64,
         beginning: Sequence,
-        parts: &[(Timestamp, Timestamp)],
+        parts: Vec<(Timestamp, Timestamp)>,
+        readers: Arc<Readers>,
     ) -> Result<Self, Error> {
         let indexed = indexed(index, no)?;
         let (first, last) = (place(no, beginning), place(no, indexed));
-        let mut counting = Self { no, first, last, indexed, counts: vec![0; parts.len()], edges: Vec::new(), rows: 0 };
-        for (part, (from, to)) in parts.iter().enumerate() {
+        let mut counting = Self {
+            no,
+            first,
+            last,
+            indexed,
+            counts: vec![0; parts.len()],
+            edges: Vec::new(),
+            rows: 0,
+            parts,
+            gone: Some(place(no, Sequence(0))),
+            readers,
+        };
+        for part in 0..counting.parts.len() {
+            let (from, to) = counting.parts[part];
             counting.sum(index, part, (from.as_millis(), to.as_millis()), &WIDTHS)?;
         }
-        counting.leave_out_what_is_gone(index, parts)?;
+        counting.leave_out_what_is_gone(index)?;
         Ok(counting)
     }
 
@@ -93,14 +110,14 @@ impl Counting {
         self.indexed
     }
 
-    /// Rows that were looked at.
+    /// Entries that were counted one by one.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
     /// One count for each part, once nothing is left to do.
     pub fn done(&self) -> Option<&[u64]> {
-        self.edges.is_empty().then_some(self.counts.as_slice())
+        (self.edges.is_empty() && self.gone.is_none()).then_some(self.counts.as_slice())
     }
 
     /// Adds what is kept of whole spans, and notes what is left at their edges.
@@ -129,15 +146,19 @@ impl Counting {
     }
 
     /// Entries that have left the log and are still in the index are among the sums.
-    fn leave_out_what_is_gone(&mut self, index: &Connection, parts: &[(Timestamp, Timestamp)]) -> Result<(), Error> {
-        let mut gone =
-            index.prepare_cached("SELECT rank FROM entry INDEXED BY entry_place WHERE place > ?1 AND place < ?2")?;
-        let mut gone = gone.query((place(self.no, Sequence(0)), self.first))?;
+    fn leave_out_what_is_gone(&mut self, index: &Connection) -> Result<(), Error> {
+        let Some(after) = self.gone.take() else { return Ok(()) };
+        let mut gone = index.prepare_cached(
+            "SELECT rank, place FROM entry INDEXED BY entry_place WHERE place > ?1 AND place < ?2 ORDER BY place LIMIT ?3",
+        )?;
+        let mut gone = gone.query((after, self.first, STEP_ROWS.cast_signed()))?;
+        let mut rows = 0;
         while let Some(row) = gone.next()? {
-            self.rows += 1;
+            rows += 1;
+            self.gone = if rows == STEP_ROWS { Some(row.get(1)?) } else { None };
             let date = date_of(row.get(0)?);
-            let part = parts.partition_point(|(_, to)| *to <= date);
-            let Some((from, to)) = parts.get(part) else { continue };
+            let part = self.parts.partition_point(|(_, to)| *to <= date);
+            let Some((from, to)) = self.parts.get(part) else { continue };
             let (first, last) = whole(from.as_millis(), to.as_millis(), MINUTE_MILLIS);
             if (first * MINUTE_MILLIS..last * MINUTE_MILLIS).contains(&date.as_millis()) {
                 self.counts[part] = self.counts[part].saturating_sub(1);
@@ -148,6 +169,9 @@ impl Counting {
 
     /// Counts some of what is left.
     pub(super) fn next(&mut self, index: &Connection) -> Result<(), Error> {
+        if self.gone.is_some() {
+            return self.leave_out_what_is_gone(index);
+        }
         let mut entries = index.prepare_cached(
             "SELECT rank, place FROM entry WHERE (rank, place) > (?1, ?2) AND rank < ?3 ORDER BY rank, place",
         )?;

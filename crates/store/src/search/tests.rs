@@ -138,6 +138,10 @@ async fn an_index_that_was_not_closed_is_trusted_until_the_machine_starts_anew()
     };
     assert_eq!(reopen(Some(&state)).await, 20, "the process ended in this boot");
     assert_eq!(reopen(Some("closed")).await, 20);
+    let (index, copy) = (directory.path().join(Store::INDEX_FILE), directory.path().join("copy"));
+    std::fs::copy(&index, &copy).expect("is copied");
+    std::fs::rename(copy, index).expect("is put in its place");
+    assert_eq!(reopen(Some(&state)).await, 0, "a copy may have been taken while it was written");
     assert_eq!(reopen(Some("6a52f3b0-0000-4000-8000-000000000000")).await, 0, "another boot");
     assert_eq!(reopen(None).await, 0);
     // As with a full disk, no new note can be written.
@@ -201,7 +205,7 @@ async fn what_leaves_the_log_leaves_the_index_with_its_topics() {
         let asked = move |index: &rusqlite::Connection| {
             Ok(index.query_row(&format!("SELECT {count}"), [], |row| row.get::<_, i64>(0))?)
         };
-        assert_eq!(store.read_index(asked).await.expect("is read"), 1, "{count}");
+        assert_eq!(store.read_index(&store.index_readers(), asked).await.expect("is read"), 1, "{count}");
     }
     assert_eq!(search(&store, account, named("gone")).await.0, Vec::<u64>::new());
     assert_eq!(search(&store, account, named("stay")).await.0, [4]);
@@ -234,7 +238,7 @@ async fn entries_of_one_date_keep_their_order_however_many_they_are() {
     let ranks = |index: &rusqlite::Connection| {
         Ok(index.query_row("SELECT COUNT(DISTINCT rank) FROM entry", [], |row| row.get::<_, u32>(0))?)
     };
-    let used = store.read_index(ranks).await.expect("is read");
+    let used = store.read_index(&store.index_readers(), ranks).await.expect("is read");
     assert!((9..60).contains(&used), "ranks hold more where there are many entries: {used}");
     let forged = SearchAsked {
         below: Some(Found { date: START, sequence: Sequence(u64::MAX) }),
@@ -298,6 +302,31 @@ async fn an_index_that_is_damaged_while_it_is_used_is_built_anew() {
     }
     assert_eq!(search(&store, account, named("k4999")).await.0, [5_000]);
     assert_eq!(search(&store, account, named("later")).await.0, [5_001]);
+}
+
+#[tokio::test]
+async fn a_search_goes_on_in_the_index_in_which_it_began() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let account = account(&store).await;
+    append(&store, account, &keys(50)).await;
+    build(&store).await;
+    let begun = store.search(account, SearchAsked::default()).await.expect("is searched");
+    let parts = vec![(START, END)];
+    let mut counting = store.count(account, parts.clone()).await.expect("is counted");
+    let inner = &store.shared.index.inner;
+    inner.make_anew(&mut inner.builder.lock()).expect("is made anew");
+    let (begun, first) = store.search_next(begun, 20).await.expect("goes on");
+    let (_, others) = store.search_next(begun, 50).await.expect("goes on");
+    assert_eq!((first.len(), others.len()), (20, 30));
+    while counting.done().is_none() {
+        counting = store.count_next(counting).await.expect("goes on");
+    }
+    assert_eq!(counting.done(), Some(&[50][..]));
+    assert_eq!(search(&store, account, SearchAsked::default()).await.0.len(), 0, "the new one has nothing yet");
+    build(&store).await;
+    assert_eq!(search(&store, account, SearchAsked::default()).await.0.len(), 50);
+    assert_eq!(count(&store, account, &parts).await, [50]);
 }
 
 #[tokio::test]
