@@ -32,14 +32,17 @@ pub struct Adopted {
 /// `may_replace` are the keys of built-in ones whose place a folder may take.
 ///
 /// # Errors
-/// When a built-in integration does not load, which a test holds.
+/// When the folder itself cannot be read, or a built-in integration does not load, which a test holds.
 pub fn load_catalogue(
     folder: Option<&Path>,
     may_replace: &[String],
 ) -> Result<(Catalogue, Vec<LoadProblem>), LoadProblem> {
     let mut catalogue = Catalogue::builtin()?;
-    let problems = folder.map(|folder| catalogue.load_dir_with(folder, may_replace, &policy_mistake));
-    Ok((catalogue, problems.unwrap_or_default()))
+    let problems = match folder {
+        Some(folder) => catalogue.load_dir_with(folder, may_replace, &policy_mistake)?,
+        None => Vec::new(),
+    };
+    Ok((catalogue, problems))
 }
 
 /// Loads one folder and checks it whole.
@@ -57,16 +60,18 @@ fn policy_mistake(integration: &Integration) -> Option<String> {
 
 impl App {
     /// Puts integrations in force that were loaded now, at start or later. A version that works is
-    /// never replaced by one that does not; deliveries under way run to their end.
+    /// never replaced by one that does not; deliveries under way run to their end. Integrations
+    /// whose subscriptions could not be looked through are told in the log, and the next call
+    /// looks again.
     ///
     /// # Errors
-    /// What the store says; then everything stays as it was.
+    /// What the store says before anything is in force; then everything stays as it was.
     pub async fn catalogue_adopt(
         self: &Arc<Self>,
         loaded: Catalogue,
         problems: &[LoadProblem],
     ) -> Result<Adopted, Error> {
-        let _turn = self.adopting.lock().await;
+        let mut left = self.adopting.lock().await;
         let before = self.catalogue.now();
         let running = before.shelves().next().is_some().then_some(&*before);
         let used = self.store.subscription_counts().await?.into_iter().map(|count| count.integration).collect();
@@ -89,9 +94,20 @@ impl App {
         };
         let is_running = running.is_some();
         self.catalogue.replace(next);
+        left.extend(changed.iter().cloned());
         let mut adopted = Adopted { changed, outdated: Vec::new() };
-        for key in &adopted.changed {
-            adopted.outdated.extend(self.take_over(key, &kept, is_running).await?);
+        for key in left.clone() {
+            match self.take_over(&key, &kept, is_running).await {
+                Ok(outdated) => {
+                    adopted.outdated.extend(outdated);
+                    left.remove(&key);
+                }
+                Err(error) => tracing::error!(
+                    integration = key,
+                    error = &error as &dyn std::error::Error,
+                    "not all subscriptions go on under what was loaded; the next loading tries again"
+                ),
+            }
         }
         Ok(adopted)
     }
@@ -121,6 +137,8 @@ impl App {
                 Err(_) => all_are_read = false,
             }
             if is_running {
+                // Who changes it has frozen it: until that is stored, it must not go on by what was before.
+                let _turn = self.changes.of(stored.id).lock().await;
                 self.take_up(stored.account, stored.id).await;
             }
         }

@@ -24,7 +24,7 @@ mod tokens;
 mod turns;
 mod webhooks;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use delivery::Engine;
 use domain::Clock;
@@ -95,8 +95,9 @@ pub struct App {
     ingest_counts: ingest::Counts,
     exports: Arc<audit_log::Exports>,
     searches: turns::Turns,
-    /// Held while integrations are put in force.
-    adopting: tokio::sync::Mutex<()>,
+    /// Held while integrations are put in force: the keys whose subscriptions do not all go on
+    /// under what is in force by now, since the store failed.
+    adopting: tokio::sync::Mutex<BTreeSet<String>>,
 }
 
 impl App {

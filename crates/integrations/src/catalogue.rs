@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,7 +30,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     shelves: BTreeMap<String, Shelf>,
-    /// Built-in integrations whose place a folder was to take, which has a mistake.
+    /// Built-in integrations whose place a folder was to take, which has a mistake or is not there.
     displaced: BTreeMap<String, Arc<Integration>>,
 }
 
@@ -140,41 +141,54 @@ impl Catalogue {
     /// every template is rendered for samples of all kinds.
     ///
     /// A folder that has a mistake, or the name of an integration that is already here and not
-    /// one of `may_replace`, is left out and reported; the others are added.
-    pub fn load_dir(&mut self, dir: &Path, may_replace: &[String]) -> Vec<LoadProblem> {
+    /// one of `may_replace`, is left out and reported; the others are added. Hidden integrations
+    /// are never replaced, since the server itself relies on them.
+    ///
+    /// # Errors
+    /// When `dir` cannot be read. Nothing was loaded then, and nothing follows about what is in it.
+    pub fn load_dir(&mut self, dir: &Path, may_replace: &[String]) -> Result<Vec<LoadProblem>, LoadProblem> {
         self.load_dir_with(dir, may_replace, &|_| None)
     }
 
     /// The same, where `policy` tells what is wrong with an integration's default policy.
+    ///
+    /// # Errors
+    /// As [`Self::load_dir`].
     pub fn load_dir_with(
         &mut self,
         dir: &Path,
         may_replace: &[String],
         policy: &dyn Fn(&Integration) -> Option<String>,
-    ) -> Vec<LoadProblem> {
-        let folders = match sub_folders(dir) {
-            Ok(folders) => folders,
-            Err(error) => return vec![Mistake::new("", "", format!("cannot be read: {error}")).at(dir)],
-        };
+    ) -> Result<Vec<LoadProblem>, LoadProblem> {
+        let folders =
+            sub_folders(dir).map_err(|error| Mistake::new("", "", format!("cannot be read: {error}")).at(dir))?;
+        let is_hidden = |catalogue: &Self, key: &str| catalogue.shelf(key).is_some_and(|one| one.newest().is_hidden());
+        let replaced: BTreeSet<_> = may_replace.iter().filter(|key| !is_hidden(self, key)).cloned().collect();
         let mut problems = Vec::new();
-        for folder in folders {
+        for folder in &folders {
             let key = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if self.shelves.contains_key(key) && !may_replace.iter().any(|name| name == key) {
-                let reason = "has the name of an integration that exists already; the setting \
-                              integrations_replace lists the built-in ones whose place a folder may take";
-                problems.push(Mistake::new("", "", reason).at(&folder));
+            if self.shelves.contains_key(key) && !replaced.contains(key) {
+                let reason = match is_hidden(self, key) {
+                    true => "has the name of an integration of the server's own, whose place no folder may take",
+                    false => {
+                        "has the name of an integration that exists already; the setting \
+                         integrations_replace lists the built-in ones whose place a folder may take"
+                    }
+                };
+                problems.push(Mistake::new("", "", reason).at(folder));
                 continue;
             }
-            match load_folder(&folder, policy) {
+            match load_folder(folder, policy) {
                 Ok(integration) => self.put(integration),
                 Err(mistakes) => {
-                    let displaced = self.shelves.remove(key).map(|shelf| (key.to_owned(), shelf.newest().clone()));
-                    self.displaced.extend(displaced);
+                    self.displace(key);
                     problems.extend(mistakes);
                 }
             }
         }
-        problems
+        let is_there = |key: &str| folders.iter().any(|folder| folder.file_name().is_some_and(|name| name == key));
+        replaced.iter().filter(|key| !is_there(key)).for_each(|key| self.displace(key));
+        Ok(problems)
     }
 
     /// Puts what was loaded beside what was known before: a version that works is never replaced
@@ -192,12 +206,17 @@ impl Catalogue {
         for key in keys {
             let before = running.and_then(|running| running.get(&key));
             let stored = earlier.stored.iter().filter(|version| version.key() == key).cloned();
-            let past: Vec<_> = before.into_iter().flat_map(Shelf::versions).cloned().chain(stored).collect();
-            let displaced = self.displaced.remove(&key);
-            // Nothing but the built-in one has ever been there, so that one stays.
-            let untouched = displaced.filter(|built_in| past.iter().all(|one| one.version() == built_in.version()));
-            let loaded = self.shelves.remove(&key).map(|shelf| shelf.newest().clone()).or(untouched);
+            let past = before.into_iter().flat_map(Shelf::versions).cloned().chain(stored);
+            // One of which nothing is known takes every config, and so would go with each of them.
+            let past: Vec<_> = past.filter(|one| !one.is_unknown).collect();
             let problem = problems.iter().find(|problem| problem.key() == key).map(LoadProblem::within_folder);
+            let is_free = problem.is_none() && !earlier.used.contains(&key);
+            // Nothing but the built-in one has ever been there, or nobody uses it, so that one stays.
+            let untouched = self
+                .displaced
+                .remove(&key)
+                .filter(|built_in| is_free || past.iter().all(|one| one.version() == built_in.version()));
+            let loaded = self.shelves.remove(&key).map(|shelf| shelf.newest().clone()).or(untouched);
             let standing = match (&loaded, problem) {
                 (Some(_), _) => Standing::Current,
                 (None, Some(problem)) if before.is_some_and(|before| before.unusable().is_none()) => {
@@ -239,6 +258,12 @@ impl Catalogue {
     /// All integrations that can be used, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Integration>> {
         self.shelves.values().filter(|shelf| shelf.unusable().is_none()).map(Shelf::newest)
+    }
+
+    /// Takes a built-in integration out, to be put back only where no folder has had its place.
+    fn displace(&mut self, key: &str) {
+        let displaced = self.shelves.remove(key).map(|shelf| (key.to_owned(), shelf.newest().clone()));
+        self.displaced.extend(displaced);
     }
 
     fn put(&mut self, integration: Integration) {
@@ -313,8 +338,14 @@ fn sub_folders(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 fn read_file(folder: &Path, file: &str) -> Result<String, Mistake> {
     let cannot = |error: std::io::Error| Mistake::new(file, "", format!("cannot be read: {error}"));
     let path = folder.join(file);
-    if fs::metadata(&path).map_err(cannot)?.len() > FILE_BYTES_MAX {
+    // Asked before it is opened: the opening of a pipe waits for its other end.
+    if !fs::metadata(&path).map_err(cannot)?.is_file() {
+        return Err(Mistake::new(file, "", "is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(Mistake::new(file, "", format!("is larger than {FILE_BYTES_MAX} bytes")));
     }
-    fs::read_to_string(path).map_err(cannot)
+    String::from_utf8(bytes).map_err(|_| Mistake::new(file, "", "is not UTF-8"))
 }

@@ -173,7 +173,7 @@ fn generated_templates_render_as_in_handlebars_js() {
 fn bodies_of_folders_are_those_of_handlebars_js() {
     let folders = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/folders"));
     let mut catalogue = Catalogue::default();
-    assert_eq!(catalogue.load_dir(folders, &[]), []);
+    assert_eq!(catalogue.load_dir(folders, &[]).unwrap(), []);
     let account = domain::AccountId::from_bytes([0xac; 12]);
     let now = domain::Timestamp::from_millis(1_790_000_000_123);
     let base_url = "https://audit.corp.test";

@@ -25,11 +25,12 @@ impl From<&Settings> for Folders {
 /// out is told in the log.
 ///
 /// # Errors
-/// When nothing could be put in force; then all stays as it was.
+/// When nothing could be put in force, such as for a folder that cannot be read; then all stays as
+/// it was.
 pub async fn load(app: &Arc<App>, folders: &Folders) -> anyhow::Result<()> {
     let Folders { dir, replace } = folders.clone();
     let loaded = tokio::task::spawn_blocking(move || load_catalogue(dir.as_deref(), &replace)).await?;
-    let (catalogue, problems) = loaded.context("a built-in integration does not load")?;
+    let (catalogue, problems) = loaded.context("the integrations cannot be loaded")?;
     for problem in &problems {
         tracing::error!("an integration is left out: {problem}");
     }

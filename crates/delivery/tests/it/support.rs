@@ -293,6 +293,6 @@ fn catalogue(data: &Path) -> Catalogue {
             .unwrap();
     }
     let mut catalogue = Catalogue::default();
-    assert_eq!(catalogue.load_dir(&dir, &[]), []);
+    assert_eq!(catalogue.load_dir(&dir, &[]).unwrap(), []);
     catalogue
 }

@@ -15,7 +15,7 @@ fn folders() -> &'static Path {
 
 fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::default();
-    assert_eq!(catalogue.load_dir(folders(), &[]), []);
+    assert_eq!(catalogue.load_dir(folders(), &[]).unwrap(), []);
     catalogue
 }
 

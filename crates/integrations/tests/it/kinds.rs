@@ -14,7 +14,7 @@ fn without_endpoint(keys: Value) -> Value {
 fn reason(manifest: &Value) -> String {
     let dir = tempfile::tempdir().unwrap();
     write_folder(dir.path(), "sample", manifest, "{}");
-    let problems = Catalogue::default().load_dir(dir.path(), &[]);
+    let problems = Catalogue::default().load_dir(dir.path(), &[]).unwrap();
     assert_eq!(problems.len(), 1, "{problems:?}");
     problems[0].to_string()
 }

@@ -13,7 +13,7 @@ fn problem(manifest: &Value, template: &str) -> LoadProblem {
     write_folder(dir.path(), "sample", manifest, template);
     write_folder(dir.path(), "good", &self::manifest(&json!([]), "https://host.test/"), "{}");
     let mut catalogue = Catalogue::default();
-    let mut problems = catalogue.load_dir(dir.path(), &[]);
+    let mut problems = catalogue.load_dir(dir.path(), &[]).unwrap();
     assert!(catalogue.get("sample").is_none() && catalogue.get("good").is_some());
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(problems[0].folder, dir.path().join("sample"));
@@ -146,7 +146,7 @@ fn a_folder_cannot_take_the_place_of_a_built_in_one() {
     let dir = tempfile::tempdir().unwrap();
     write_folder(dir.path(), "datadog", &manifest(&json!([]), "https://host.test/"), "{}");
     let mut catalogue = Catalogue::builtin().unwrap();
-    let problems = catalogue.load_dir(dir.path(), &[]);
+    let problems = catalogue.load_dir(dir.path(), &[]).unwrap();
     assert!(problems.len() == 1 && problems[0].reason.contains("exists already"), "{problems:?}");
     assert_eq!(catalogue.get("datadog").unwrap().name(), "Datadog");
 }
@@ -158,11 +158,48 @@ fn folders_that_are_no_integrations_are_reported_or_passed_over() {
     fs::create_dir(dir.path().join("empty")).unwrap();
     fs::create_dir(dir.path().join(".git")).unwrap();
     fs::write(dir.path().join("README.md"), "x").unwrap();
-    let problems = Catalogue::default().load_dir(dir.path(), &[]);
+    let problems = Catalogue::default().load_dir(dir.path(), &[]).unwrap();
     let files: Vec<_> = problems.iter().map(|problem| problem.file.as_str()).collect();
     assert_eq!(files, ["", "manifest.json"], "{problems:?}");
-    let missing = Catalogue::default().load_dir(&dir.path().join("none"), &[]);
-    assert_eq!(missing.len(), 1);
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_is_no_empty_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut catalogue = Catalogue::builtin().unwrap();
+    let problem = catalogue.load_dir(&dir.path().join("none"), &["splunk".to_owned()]).unwrap_err();
+    assert_eq!(problem.folder, dir.path().join("none"));
+    assert!(problem.reason.contains("cannot be read"), "{problem}");
+}
+
+#[test]
+fn a_hidden_integration_cannot_be_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    write_folder(dir.path(), "webhook", &manifest(&json!([]), "https://host.test/"), "{}");
+    let mut catalogue = Catalogue::builtin().unwrap();
+    let problems = catalogue.load_dir(dir.path(), &["webhook".to_owned()]).unwrap();
+    assert!(problems.len() == 1 && problems[0].reason.contains("server's own"), "{problems:?}");
+    assert!(catalogue.get("webhook").unwrap().is_hidden());
+    fs::remove_dir_all(dir.path().join("webhook")).unwrap();
+    let mut catalogue = Catalogue::builtin().unwrap();
+    assert_eq!(catalogue.load_dir(dir.path(), &["webhook".to_owned()]).unwrap(), []);
+    assert!(catalogue.get("webhook").is_some());
+}
+
+#[test]
+fn a_file_that_is_no_regular_one_or_too_large_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write_folder(dir.path(), "sample", &manifest(&json!([]), "https://host.test/"), "{}");
+    let template = dir.path().join("sample/templates/default.json.hbs");
+    let reason = |catalogue: &mut Catalogue| catalogue.load_dir(dir.path(), &[]).unwrap()[0].reason.clone();
+    fs::write(&template, " ".repeat(1024 * 1024 + 1)).unwrap();
+    assert!(reason(&mut Catalogue::default()).contains("larger than"));
+    fs::write(&template, [0xff]).unwrap();
+    assert!(reason(&mut Catalogue::default()).contains("UTF-8"));
+    fs::remove_file(&template).unwrap();
+    // Reading one without an end would never be done.
+    std::os::unix::fs::symlink("/dev/zero", &template).unwrap();
+    assert!(reason(&mut Catalogue::default()).contains("regular file"));
 }
 
 #[test]
@@ -203,7 +240,7 @@ fn mistakes_in_a_manifest_are_told_with_their_line() {
     fs::create_dir(dir.path().join("sample")).unwrap();
     let text = "{\n  \"name\": \"x\",\n  \"formVariables\": [\n    {\"key\": \"a\", \"type\": \"string\"},\n    {\"key\": \"b\",\n     \"type\": \"int\"}\n  ],\n  \"capabilities\": {\"auditLogEventsHook\": {}}\n}\n";
     fs::write(dir.path().join("sample/manifest.json"), text).unwrap();
-    let problems = Catalogue::default().load_dir(dir.path(), &[]);
+    let problems = Catalogue::default().load_dir(dir.path(), &[]).unwrap();
     assert_eq!(problems[0].place, "formVariables[1].type (line 6)");
     let shown = problems[0].to_string();
     assert!(shown.ends_with("sample/manifest.json, formVariables[1].type (line 6): \"int\" is no type of the format"));
@@ -235,13 +272,14 @@ fn what_goes_wrong_only_when_it_is_rendered_is_found_before_it_serves() {
 #[test]
 fn what_is_built_in_stands_the_check_of_folders() {
     let built_in = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../integrations"));
-    assert_eq!(Catalogue::default().load_dir(built_in, &[]), []);
+    assert_eq!(Catalogue::default().load_dir(built_in, &[]).unwrap(), []);
 }
 
 #[test]
 fn a_bad_default_policy_is_a_mistake_of_the_folder() {
     let dir = tempfile::tempdir().unwrap();
     write_folder(dir.path(), "sample", &manifest(&json!([]), "https://host.test/"), "{}");
-    let problems = Catalogue::default().load_dir_with(dir.path(), &[], &|_| Some("statement 1 is wrong".to_owned()));
+    let problems =
+        Catalogue::default().load_dir_with(dir.path(), &[], &|_| Some("statement 1 is wrong".to_owned())).unwrap();
     assert!(problems[0].place.starts_with("capabilities.auditLogEventsHook.defaultPolicy"), "{problems:?}");
 }

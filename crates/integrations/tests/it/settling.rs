@@ -19,7 +19,7 @@ fn new() -> Value {
 
 fn load(dir: &Path, replace: &[String]) -> (Catalogue, Vec<LoadProblem>) {
     let mut catalogue = Catalogue::builtin().unwrap();
-    let problems = catalogue.load_dir(dir, replace);
+    let problems = catalogue.load_dir(dir, replace).unwrap();
     (catalogue, problems)
 }
 
@@ -154,6 +154,7 @@ fn a_built_in_one_gives_way_only_to_a_good_folder_that_may() {
     let url = |catalogue: &Catalogue| catalogue.get("splunk").unwrap().name().to_owned();
     assert_eq!(url(runs.load()), "Splunk");
     runs.replace = vec!["splunk".to_owned()];
+    runs.used.insert("splunk".to_owned());
     assert_eq!(url(runs.load()), "Sample");
     // A bad one keeps what ran, and after a restart nothing is sent in a form that nobody chose.
     runs.write("splunk", &old(), "{");
@@ -165,4 +166,37 @@ fn a_built_in_one_gives_way_only_to_a_good_folder_that_may() {
     fresh.replace = vec!["splunk".to_owned()];
     fresh.write("splunk", &old(), "{");
     assert_eq!(url(fresh.load()), "Splunk");
+}
+
+#[test]
+fn a_built_in_one_does_not_come_back_by_itself_when_the_folder_in_its_place_goes() {
+    let mut runs = Runs::new();
+    runs.replace = vec!["splunk".to_owned()];
+    runs.used.insert("splunk".to_owned());
+    // No folder has been there yet.
+    assert_eq!(runs.load().get("splunk").unwrap().name(), "Splunk");
+    runs.write("splunk", &old(), "{}");
+    assert_eq!(runs.load().get("splunk").unwrap().name(), "Sample");
+    runs.remove("splunk");
+    assert_eq!(standing(runs.load(), "splunk"), Some(&Standing::Missing));
+    runs.stop();
+    let shelf = runs.load().shelf("splunk").unwrap();
+    assert_eq!((shelf.standing(), shelf.newest().name()), (&Standing::Missing, "Sample"));
+    // It does where that changes nothing for anybody, and where the operator says so.
+    runs.used.remove("splunk");
+    assert_eq!(runs.load().get("splunk").unwrap().name(), "Splunk");
+    runs.used.insert("splunk".to_owned());
+    runs.replace.clear();
+    assert_eq!(runs.load().get("splunk").unwrap().name(), "Splunk");
+}
+
+#[test]
+fn a_stand_in_for_what_is_unknown_takes_no_config_once_the_folder_is_there() {
+    let mut runs = Runs::new();
+    runs.load();
+    runs.write(KEY, &old(), "{}");
+    let shelf = runs.load().shelf(KEY).unwrap();
+    assert_eq!((shelf.standing(), shelf.versions().count()), (&Standing::Current, 1));
+    let fitting = shelf.fitting(&config(json!({ "c": "x" })));
+    assert_eq!((fitting.is_older, fitting.integration.name()), (false, "Sample"));
 }

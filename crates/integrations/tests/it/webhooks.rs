@@ -87,7 +87,7 @@ fn problem(variables: &Value, keys: Value) -> String {
     let dir = tempfile::tempdir().unwrap();
     let manifest = with_own_keys(manifest(variables, "https://host.test/hook"), keys);
     write_folder(dir.path(), "sample", &manifest, "{}");
-    Catalogue::default().load_dir(dir.path(), &[]).first().map(ToString::to_string).unwrap_or_default()
+    Catalogue::default().load_dir(dir.path(), &[]).unwrap().first().map(ToString::to_string).unwrap_or_default()
 }
 
 #[test]

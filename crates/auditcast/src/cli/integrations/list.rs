@@ -13,7 +13,7 @@ const SHOWN_MAX: usize = 6;
 /// The integrations as text, and what kept folders of the operator from being among them.
 ///
 /// # Errors
-/// When a built-in integration does not load, which a test of that crate holds.
+/// When the folder of the operator cannot be read.
 pub(super) fn integrations(settings: &Settings) -> anyhow::Result<(String, Vec<String>)> {
     let (catalogue, problems) = load_catalogue(settings.integrations_dir.as_deref(), &settings.integrations_replace)?;
     let text = catalogue.listed().map(|integration| describe(integration)).collect::<Vec<_>>().join("\n");
