@@ -135,6 +135,8 @@ fn with_app<T>(
 }
 
 async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
+    // Before all that takes its time: without a listener the signal would end the process.
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let Prepared { master_key, lock } = prepare(settings)?;
     let tls = settings.tls.as_ref().map(tls::server_config).transpose()?.map(Arc::new);
     let stop = stop_on_signals()?;
@@ -146,7 +148,6 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
     let control = control::listen(&settings.data_dir).context("no socket for the command line")?;
     let control = tokio::spawn(control::serve(control, Arc::clone(&running.app)));
     let last_uses = tokio::spawn(write_last_uses(Arc::clone(&running.app)));
-    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let folders = integrations::Folders::from(settings);
     integrations::load(&running.app, &folders).await?;
     let reloads = tokio::spawn(integrations::reload_on(hangup, Arc::clone(&running.app), folders));
