@@ -57,7 +57,7 @@ const TEST_EXAMPLES: &str = "\
 Sends one request now, the test message of the integration or an entry of yours, and prints what came back. No server
 and no database is needed, and no ledger knows of it. All addresses are open, private ones too, since nobody but who
 may start this program chooses them. Exits with 0 if the destination accepted it, with 1 if not, and with 2 if nothing
-was sent for a mistake.
+was sent.
 
 Examples:
   auditcast integrations test ./my-integrations/acme-siem --config acme.json

@@ -1,6 +1,10 @@
 //! Which integration is meant: a folder, or one that the server knows.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{MAIN_SEPARATOR, Path},
+    sync::Arc,
+};
 
 use app::{load_catalogue, load_folder};
 use integrations::Integration;
@@ -20,15 +24,16 @@ pub(super) fn folder(folder: &Path) -> Result<Integration, Vec<String>> {
     load_folder(whole.as_deref().unwrap_or(folder)).map_err(|found| found.iter().map(ToString::to_string).collect())
 }
 
-/// The integration of a folder or a key.
+/// The integration of a folder or a key. A bare name means the key if there is such a one, whatever
+/// lies in the working directory.
 ///
 /// # Errors
 /// Every mistake of the folder, or that there is none of this key.
 pub(super) fn named(settings: &Settings, name: &Path) -> Result<Arc<Integration>, Vec<String>> {
-    if name.components().count() > 1 || name.is_dir() {
+    let key = name.to_string_lossy();
+    if name.file_name().is_none() || key.contains(MAIN_SEPARATOR) {
         return folder(name).map(Arc::new);
     }
-    let key = name.to_string_lossy();
     let loaded = load_catalogue(settings.integrations_dir.as_deref(), &settings.integrations_replace);
     let (catalogue, problems) = loaded.map_err(|problem| vec![problem.to_string()])?;
     if let Some(integration) = catalogue.get(&key) {
@@ -37,6 +42,9 @@ pub(super) fn named(settings: &Settings, name: &Path) -> Result<Arc<Integration>
     let own: Vec<_> = problems.iter().filter(|problem| problem.key() == key).map(ToString::to_string).collect();
     if !own.is_empty() {
         return Err(own);
+    }
+    if name.is_dir() {
+        return folder(name).map(Arc::new);
     }
     let alike = |other: &str| strsim::jaro_winkler(&key, other);
     let nearest = catalogue.listed().map(|one| one.key()).max_by(|one, other| alike(one).total_cmp(&alike(other)));

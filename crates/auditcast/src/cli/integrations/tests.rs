@@ -86,3 +86,20 @@ fn the_reason_why_a_folder_was_left_out_is_told() {
     let mistakes = subject::named(&settings, Path::new("broken")).expect_err("has a mistake");
     assert!(mistakes[0].contains("broken/manifest.json"), "{mistakes:?}");
 }
+
+#[test]
+fn a_bare_name_is_the_key_even_beside_a_folder_of_that_name() {
+    // The folder `src` lies in the working directory of this test.
+    let dir = tempfile::tempdir().expect("a directory");
+    new::make(&dir.path().join("src")).expect("is made");
+    let file = format!("integrations_dir = {:?}", dir.path());
+    let settings = parse(&file, &BTreeMap::new()).expect("valid");
+    assert_eq!(subject::named(&settings, Path::new("src")).expect("is known").name(), "Src");
+    for folder in ["./src", "src/"] {
+        let mistakes = subject::named(&settings, Path::new(folder)).expect_err("holds no manifest");
+        assert!(mistakes[0].contains("src/manifest.json"), "{mistakes:?}");
+    }
+    // Where there is no such key, the folder is meant.
+    let mistakes = subject::named(&self::settings(), Path::new("src")).expect_err("holds no manifest");
+    assert!(mistakes[0].contains("src/manifest.json"), "{mistakes:?}");
+}

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use delivery::{Outcome, TestResult};
+use delivery::{Outcome, TestRequest, TestResult};
 
 use super::example::Example;
 use crate::{serve, settings::Settings};
@@ -15,19 +15,19 @@ pub(super) fn send(settings: &Settings, example: &Example) -> Result<(String, bo
     let Example { integration, config, entry, .. } = example;
     let result = serve::try_out(settings, integration, config, entry.as_ref());
     let result = result.map_err(|error| vec![format!("{error:#}")])?;
-    if result.request.is_none() && result.outcome != Outcome::Nothing {
-        let reason = result.outcome.reason().map_or("no request can be made", |reason| reason.text.as_str());
+    let Some(request) = &result.request else {
+        let reason = match &result.outcome {
+            Outcome::Nothing => "the integration sends nothing for such an entry",
+            outcome => outcome.reason().map_or("no request can be made", |reason| reason.text.as_str()),
+        };
         return Err(vec![format!("nothing was sent: {reason}")]);
-    }
-    Ok((describe(&result), result.outcome == Outcome::Accepted))
+    };
+    Ok((describe(&result, request), result.outcome == Outcome::Accepted))
 }
 
 // Writing to a String cannot fail.
-fn describe(result: &TestResult) -> String {
+fn describe(result: &TestResult, request: &TestRequest) -> String {
     let mut text = String::new();
-    let Some(request) = &result.request else {
-        return "nothing is sent for such an entry\n".to_owned();
-    };
     let _ = writeln!(text, "sent: {} {} ({} bytes)", request.method, request.url, request.bytes);
     if let Some(status) = result.status_code {
         let _ = writeln!(text, "answered: {status} after {} ms", result.took.as_millis());
