@@ -31,7 +31,7 @@ pub use health::Health;
 pub use jobs::{DryRun, JOBS_LIMIT_MAX, Replayed};
 pub use ledger::{Ledger, LedgerAsked};
 pub use recipient::Recipient;
-use record::Record;
+use record::{Record, Version};
 
 /// A subscription as users see it.
 #[derive(Clone, Debug)]
@@ -108,8 +108,9 @@ impl App {
             return Err(Error::invalid("the body must be an object with name and config"));
         };
         let members = form::with_legacy_members(key, members);
-        let form = Form::read(&members, &integration, &self.settings, integration.default_policy())?;
-        let record = Record { caller, id, integration: &integration, before: None, after: Some(&form), comment: None };
+        let form = Form::read(&members, &integration, &self.settings, integration.default_policy(), None)?;
+        let after = Version { form: &form, integration: &integration };
+        let record = Record { caller, id, before: None, after: Some(after), comment: None };
         let record = record.draft(&[Action::CreateIntegration], self.clock.now(), self.settings.entry_max_bytes);
         let edit = form.seal(&*self.keyring, caller.account, id)?;
         let start = self.start_asked(caller.account, members.get("start")).await?;
@@ -177,14 +178,9 @@ impl App {
             let now = app.clock.now();
             // A subscription whose config does not open any more has to go all the same.
             let form = Form::open(&stored, &*app.keyring).unwrap_or_else(|_| Form::without_config(&stored));
-            let record = Record {
-                caller: &caller,
-                id,
-                integration: &integration,
-                before: Some(&form),
-                after: None,
-                comment: None,
-            };
+            let integration = app.fitting(&integration, &form.config);
+            let before = Version { form: &form, integration: &integration };
+            let record = Record { caller: &caller, id, before: Some(before), after: None, comment: None };
             let record = record.draft(&[Action::DeleteIntegration], now, app.settings.entry_max_bytes);
             let deleted = match app.engine.freeze(caller.account, id).await {
                 Ok(()) => app.store.subscription_delete(caller.account, id, record).await,

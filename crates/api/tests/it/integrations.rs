@@ -34,11 +34,17 @@ async fn receiver() -> (String, Arc<[AtomicUsize; 2]>) {
 
 /// Writes the folder: with this path, and with one more field that is required.
 fn write(dir: &Path, path: &str, more: Option<&str>, template: &str) {
+    let more = more.map(|key| json!({ "key": key, "type": "string" }));
+    write_with(dir, path, template, true, more.into_iter().collect());
+}
+
+/// Writes the folder with these fields beside url and token, which may be a secret.
+fn write_with(dir: &Path, path: &str, template: &str, token_is_secret: bool, more: Vec<Value>) {
     let mut variables = vec![
         json!({ "key": "url", "name": "URL", "description": "", "type": "uri" }),
-        json!({ "key": "token", "name": "Token", "description": "", "type": "string", "isSecret": true }),
+        json!({ "key": "token", "name": "Token", "description": "", "type": "string", "isSecret": token_is_secret }),
     ];
-    variables.extend(more.map(|key| json!({ "key": key, "type": "string" })));
+    variables.extend(more);
     let manifest = json!({
         "name": "Mine",
         "formVariables": variables,
@@ -223,6 +229,77 @@ async fn a_config_that_the_newest_version_refuses_stays_with_the_one_before() {
     case.until_arrived([2, 1]).await;
     let health = case.app.admin("GET", "/api/v2/integration-health", Value::Null).await.expect(200).body;
     assert_eq!(health["items"][0].get("outdated"), None);
+}
+
+/// The second version of the folder: with one more field that is required.
+fn room() -> Value {
+    json!({ "key": "room", "type": "string" })
+}
+
+#[tokio::test]
+async fn records_hide_in_each_config_what_its_own_version_calls_a_secret() {
+    let case = Case::start().await;
+    let log = async || case.app.admin("GET", "/api/v2/auditlog/export", Value::Null).await.expect(200).text;
+    // The version of the first config calls the token a secret, the next one the room instead.
+    let room = json!({ "key": "room", "type": "string", "isSecret": true });
+    write_with(case.dir.path(), "two", GOOD, false, vec![room]);
+    case.load().await;
+    let config = json!([
+        { "op": "replace", "path": "/config/token", "value": "plain-by-now" },
+        { "op": "add", "path": "/config/room", "value": "canary-room-7c7c" },
+    ]);
+    case.app.admin("PATCH", &case.own, config).await.expect(200);
+    let text = log().await;
+    assert!(text.contains("********7c7c") && text.contains("plain-by-now"), "{text}");
+    assert!(!text.contains("canary-"), "{text}");
+}
+
+#[tokio::test]
+async fn the_record_of_a_delete_hides_what_the_version_of_the_config_calls_a_secret() {
+    let case = Case::start().await;
+    write_with(case.dir.path(), "two", GOOD, false, vec![room()]);
+    case.load().await;
+    case.app.admin("DELETE", &case.own, Value::Null).await.expect(204);
+    let text = case.app.admin("GET", "/api/v2/auditlog/export", Value::Null).await.expect(200).text;
+    assert!(text.contains("deleteIntegration") && !text.contains("canary-"), "{text}");
+}
+
+#[tokio::test]
+async fn a_guess_of_an_older_versions_secret_is_refused_whether_it_is_right_or_not() {
+    let case = Case::start().await;
+    write_with(case.dir.path(), "two", GOOD, false, vec![room()]);
+    case.load().await;
+    let statements =
+        json!([{ "effect": "allow", "resources": ["integration/*"], "actions": ["viewIntegration", "updateName"] }]);
+    let made = json!({ "inlineRole": statements });
+    let namer = case.app.admin("POST", "/api/v2/tokens", made).await.expect(201).body["token"].clone();
+    for guess in ["canary-token-9a9a", "canary-token-8b8b"] {
+        let change = json!([
+            { "op": "replace", "path": "/name", "value": "n" },
+            { "op": "replace", "path": "/config/token", "value": guess },
+        ]);
+        let namer = namer.as_str().expect("a token");
+        case.app.call(namer, "PATCH", &case.own, change).await.expect_problem(403, "forbidden");
+    }
+    assert_eq!(case.get().await["name"], "Mine");
+}
+
+#[tokio::test]
+async fn a_config_that_stays_is_not_judged_again() {
+    let case = Case::start().await;
+    write(case.dir.path(), "two", Some("room"), GOOD);
+    case.load().await;
+    // The same members in another order.
+    let config = case.get().await["config"].clone();
+    let turned = json!({ "token": config["token"], "url": config["url"] });
+    assert_ne!(turned.to_string(), config.to_string());
+    case.patch("/config", turned).await.expect(200);
+    // No config is small enough now.
+    let mut options = options(case.dir.path());
+    options.server.settings.config_max_bytes = 1;
+    let case = Case { app: case.app.restart(options).await, ..case };
+    case.patch("/on", false.into()).await.expect(200);
+    case.patch("/config/token", "other".into()).await.expect_problem(400, "invalid_request");
 }
 
 #[tokio::test]

@@ -72,6 +72,27 @@ async fn it_changes_no_expiry_to_a_later_one_its_own_included() {
 }
 
 #[tokio::test]
+async fn it_gives_no_more_rights_to_a_token_that_works_for_longer() {
+    let app = TestApp::start().await;
+    let own = short_lived(&app).await;
+    let token = value(&own);
+    let role = |role: &str| json!([{"op": "replace", "path": "/role", "value": role}]);
+    let endless = make(&app, ADMIN, json!({"role": "reader"})).await;
+    let longer = make(&app, ADMIN, json!({"role": "writer", "expiry": SOON + 1})).await;
+    for (whose, change) in [(&endless, role("writer")), (&endless, role("admin")), (&longer, role("admin"))] {
+        let reply = app.call(&token, "PATCH", &path(whose), change).await.expect_problem(403, "forbidden");
+        assert!(reply.text.contains("works for longer"), "{}", reply.text);
+    }
+    // Fewer rights are no heritage, nor are more that end in time.
+    app.call(&token, "PATCH", &path(&longer), role("reader")).await.expect(200);
+    let both = json!([
+        {"op": "replace", "path": "/role", "value": "admin"},
+        {"op": "add", "path": "/expiry", "value": SOON},
+    ]);
+    app.call(&token, "PATCH", &path(&endless), both).await.expect(200);
+}
+
+#[tokio::test]
 async fn it_resets_no_token_that_works_for_longer() {
     let app = TestApp::start().await;
     let own = short_lived(&app).await;

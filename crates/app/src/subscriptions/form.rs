@@ -46,6 +46,7 @@ impl Form {
     pub(crate) const MEMBERS: [&'static str; 5] = ["name", "on", "tags", "config", "statements"];
 
     /// Reads and checks the members of a request, or of a patched document. Others are ignored.
+    /// A config that is the stored one was checked when it was made, and is kept as it is.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every mistake.
@@ -54,6 +55,7 @@ impl Form {
         integration: &Integration,
         settings: &Settings,
         absent_statements: &Value,
+        stored: Option<&Map<String, Value>>,
     ) -> Result<Self, Error> {
         let mut mistakes = Vec::new();
         let given = |name: &str| members.get(name).filter(|value| !value.is_null());
@@ -69,7 +71,10 @@ impl Form {
         let tags = read_tags(given("tags"), settings, &mut mistakes);
         let statements = given("statements").unwrap_or(absent_statements);
         check_statements(statements, settings, &mut mistakes);
-        let config = read_config(given("config"), integration, settings, &mut mistakes);
+        let config = match stored {
+            Some(stored) if is_same_config(given("config"), stored) => stored.clone(),
+            _ => read_config(given("config"), integration, settings, &mut mistakes),
+        };
         if mistakes.is_empty() {
             return Ok(Self { name, on, tags, statements: statements.clone(), config });
         }
@@ -187,6 +192,13 @@ pub(crate) fn check_statements(statements: &Value, settings: &Settings, mistakes
         }
         Ok(_) => {}
     }
+}
+
+/// Whether a config says the same as the stored one: the order of members and null count for nothing.
+pub(super) fn is_same_config(value: Option<&Value>, stored: &Map<String, Value>) -> bool {
+    let Some(Value::Object(config)) = value else { return false };
+    let given = || config.iter().filter(|(_, value)| !value.is_null());
+    given().count() == stored.len() && given().all(|(name, value)| stored.get(name) == Some(value))
 }
 
 fn read_config(

@@ -11,10 +11,17 @@ use crate::{Action, Caller};
 pub(super) struct Record<'a> {
     pub(super) caller: &'a Caller,
     pub(super) id: SubscriptionId,
-    pub(super) integration: &'a Integration,
-    pub(super) before: Option<&'a Form>,
-    pub(super) after: Option<&'a Form>,
+    pub(super) before: Option<Version<'a>>,
+    pub(super) after: Option<Version<'a>>,
     pub(super) comment: Option<&'a str>,
+}
+
+/// A subscription before or after a change. Another version of the integration may call other
+/// members of the config secrets, so each side is shown by the one that took it.
+#[derive(Clone, Copy)]
+pub(super) struct Version<'a> {
+    pub(super) form: &'a Form,
+    pub(super) integration: &'a Integration,
 }
 
 impl Record<'_> {
@@ -37,8 +44,9 @@ impl Record<'_> {
         let resource = format!("integration/{}", self.id);
         let accesses: Vec<_> =
             actions.iter().map(|action| json!({ "action": action.as_str(), "resource": resource })).collect();
-        let name = self.after.or(self.before).map_or("", |form| &form.name);
-        let href = format!("/api/v2/integrations/{}/{}", self.integration.key(), self.id);
+        let version = self.after.or(self.before);
+        let (name, key) = version.map_or(("", ""), |version| (&version.form.name, version.integration.key()));
+        let href = format!("/api/v2/integrations/{key}/{}", self.id);
         let mut members = Map::new();
         let mut put = |key: &str, value: Value| members.insert(key.to_owned(), value);
         put("accesses", accesses.into());
@@ -60,7 +68,7 @@ impl Record<'_> {
             [Action::CreateIntegration] => "created the integration",
             [Action::DeleteIntegration] => "deleted the integration",
             [Action::UpdateName] => "updated the name of the integration",
-            [Action::UpdateOn] if self.after.is_some_and(|form| form.on) => "turned on the integration",
+            [Action::UpdateOn] if self.after.is_some_and(|after| after.form.on) => "turned on the integration",
             [Action::UpdateOn] => "turned off the integration",
             [Action::UpdateConfiguration] => "updated the configuration of the integration",
             _ => "updated the integration",
@@ -70,54 +78,54 @@ impl Record<'_> {
     fn versions(&self) -> Map<String, Value> {
         let mut versions = Map::new();
         if let (Some(before), Some(after)) = (self.before, self.after) {
-            versions.insert("delta".to_owned(), self.delta(before, after).into());
+            versions.insert("delta".to_owned(), delta(before.form, after).into());
         }
-        for (name, form) in [("previousVersion", self.before), ("currentVersion", self.after)] {
-            if let Some(form) = form {
-                versions.insert(name.to_owned(), self.version(form));
+        for (name, version) in [("previousVersion", self.before), ("currentVersion", self.after)] {
+            if let Some(version) = version {
+                versions.insert(name.to_owned(), self.version(version));
             }
         }
         versions
     }
 
-    fn version(&self, form: &Form) -> Value {
+    fn version(&self, Version { form, integration }: Version<'_>) -> Value {
         json!({
             "_id": self.id.to_string(),
-            "kind": self.integration.key(),
+            "kind": integration.key(),
             "name": form.name,
-            "config": self.integration.redacted_config(&form.config),
+            "config": integration.redacted_config(&form.config),
             "statements": form.statements,
             "on": form.on,
             "tags": form.tags,
         })
     }
+}
 
-    /// A JSON Patch between the versions. A secret that changed is in it even when its mask did not.
-    fn delta(&self, before: &Form, after: &Form) -> Vec<Value> {
-        let mut delta = Vec::new();
-        let mut replaced = |path: &str, changed: bool, value: Value| {
-            if changed {
-                delta.push(json!({ "op": "replace", "path": path, "value": value }));
-            }
-        };
-        replaced("/name", before.name != after.name, after.name.as_str().into());
-        replaced("/on", before.on != after.on, after.on.into());
-        replaced("/tags", before.tags != after.tags, after.tags.clone().into());
-        replaced("/statements", before.statements != after.statements, after.statements.clone());
-        let shown = self.integration.redacted_config(&after.config);
-        for name in before.config.keys().filter(|name| !after.config.contains_key(*name)) {
-            delta.push(json!({ "op": "remove", "path": config_path(name) }));
+/// A JSON Patch between the versions. A secret that changed is in it even when its mask did not.
+fn delta(before: &Form, Version { form: after, integration }: Version<'_>) -> Vec<Value> {
+    let mut delta = Vec::new();
+    let mut replaced = |path: &str, changed: bool, value: Value| {
+        if changed {
+            delta.push(json!({ "op": "replace", "path": path, "value": value }));
         }
-        for (name, value) in &after.config {
-            let op = match before.config.get(name) {
-                Some(old) if old == value => continue,
-                Some(_) => "replace",
-                None => "add",
-            };
-            delta.push(json!({ "op": op, "path": config_path(name), "value": shown.get(name) }));
-        }
-        delta
+    };
+    replaced("/name", before.name != after.name, after.name.as_str().into());
+    replaced("/on", before.on != after.on, after.on.into());
+    replaced("/tags", before.tags != after.tags, after.tags.clone().into());
+    replaced("/statements", before.statements != after.statements, after.statements.clone());
+    let shown = integration.redacted_config(&after.config);
+    for name in before.config.keys().filter(|name| !after.config.contains_key(*name)) {
+        delta.push(json!({ "op": "remove", "path": config_path(name) }));
     }
+    for (name, value) in &after.config {
+        let op = match before.config.get(name) {
+            Some(old) if old == value => continue,
+            Some(_) => "replace",
+            None => "add",
+        };
+        delta.push(json!({ "op": op, "path": config_path(name), "value": shown.get(name) }));
+    }
+    delta
 }
 
 fn config_path(name: &str) -> String {

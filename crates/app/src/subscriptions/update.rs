@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use domain::{EntryDraft, SubscriptionId};
 use integrations::Integration;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use store::SubscriptionEdit;
 
 use super::{
     Subscription,
-    form::{self, Form},
+    form::{self, Form, is_same_config},
     not_found, parse_id,
-    record::Record,
+    record::{Record, Version},
     unstoppable,
 };
 use crate::{
@@ -105,16 +105,14 @@ impl App {
         before: &Form,
     ) -> Result<Option<Prepared>, Error> {
         let fitting = &*self.fitting(integration, &before.config);
-        let is_public =
-            |name: &str| fitting.form_variables().iter().any(|variable| variable.key == name && !variable.secret);
         let readable = |names: &[String]| match names {
             [] => false,
             [first] => first != "config",
-            [first, name, ..] => first != "config" || is_public(name),
+            [first, name, ..] => first != "config" || is_public(fitting, name),
         };
         let resource = subscription_resource(&id.to_string());
         let may_configure = caller.may(Action::UpdateConfiguration, &resource);
-        if !may_configure && writes_secret(edit, integration, before, &readable) {
+        if !may_configure && writes_secret(edit, fitting, before, &readable) {
             // Also with what is there already: an answer must not tell whether a guess was right.
             caller.authorise(Action::UpdateConfiguration, &resource)?;
         }
@@ -127,13 +125,13 @@ impl App {
         };
         // Statements that are taken away leave an empty list, which delivers nothing: a change
         // that removes rules must not widen what leaves the house.
-        let judge = match is_same_config(members, before) {
-            // A config that stays is judged as it was when it was made, so that a subscription can be
-            // switched off although a newer version of its integration wants another config.
+        let judge = match is_same_config(members.get("config"), &before.config) {
+            // A config that stays is not judged again, so that a subscription can be switched off
+            // although a newer version of its integration wants another config.
             true => fitting,
             false => &*self.usable_integration(integration.key())?,
         };
-        let after = Form::read(members, judge, &self.settings, &json!([]))?;
+        let after = Form::read(members, judge, &self.settings, &json!([]), Some(&before.config))?;
         let actions = actions(before, &after);
         if actions.is_empty() {
             return Ok(None);
@@ -142,9 +140,8 @@ impl App {
         let record = Record {
             caller,
             id,
-            integration: fitting,
-            before: Some(before),
-            after: Some(&after),
+            before: Some(Version { form: before, integration: fitting }),
+            after: Some(Version { form: &after, integration: judge }),
             comment: edit.comment.as_deref(),
         };
         let record = record.draft(&actions, self.clock.now(), self.settings.entry_max_bytes);
@@ -153,30 +150,30 @@ impl App {
     }
 }
 
+/// Whether the member of a config may be seen by all. One that the integration does not know may be
+/// a secret of another version.
+fn is_public(integration: &Integration, name: &str) -> bool {
+    integration.form_variables().iter().any(|variable| variable.key == name && !variable.secret)
+}
+
 /// Whether the change gives a secret a value, other than by repeating the mask that is shown of it.
 fn writes_secret(edit: &Edit, integration: &Integration, before: &Form, readable: &dyn Fn(&[String]) -> bool) -> bool {
-    let variables = integration.form_variables().iter().filter(|variable| variable.secret);
-    let secrets: Vec<_> = variables.filter(|variable| before.config.contains_key(&variable.key)).collect();
+    let secrets: Vec<_> = before.config.keys().filter(|name| !is_public(integration, name)).collect();
     let mut document = before.document();
     for secret in &secrets {
-        document["config"][&secret.key] = hidden();
+        document["config"][*secret] = hidden();
     }
     // What cannot be applied is told by applying it to what is there.
     let Ok(after) = edit.apply(&subject(integration.key()), document, readable) else { return false };
     let masked = integration.masked_config(&before.config);
     secrets.iter().any(|secret| {
-        let written = after["config"].get(&secret.key);
-        written != Some(&hidden()) && (written.is_none() || written != masked.get(&secret.key))
+        let written = after["config"].get(secret);
+        written != Some(&hidden()) && (written.is_none() || written != masked.get(*secret))
     })
 }
 
 fn subject(key: &str) -> Subject {
     Subject { noun: "a subscription", writable: &Form::MEMBERS, fixed: &["kind"], legacy: form::legacy_member(key) }
-}
-
-fn is_same_config(members: &Map<String, Value>, before: &Form) -> bool {
-    let Some(Value::Object(config)) = members.get("config") else { return false };
-    config.iter().filter(|(_, value)| !value.is_null()).eq(before.config.iter())
 }
 
 /// Whoever may change nothing of it does not learn whether it is there.

@@ -118,6 +118,10 @@ impl App {
             return Err(outlives("let itself or another be one"));
         }
         let after_grant = if before.grant == after.grant { grant.clone() } else { bounded(asked, &caller.grant)? };
+        if !grant.covers(&after_grant) && caller.ends_before(after.expires_at) {
+            // Else what the caller may do would go on in the other token when its own time is over.
+            return Err(outlives("give more rights to one"));
+        }
         let changed = TokenEdit {
             name: after.name,
             description: after.description,

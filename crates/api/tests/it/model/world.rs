@@ -384,7 +384,8 @@ impl World {
             let is_beyond = role != before.role() && !covers(caller.role(), role);
             let (end, end_before) = (document["expiry"].as_i64(), before.document["expiry"].as_i64());
             let is_shortened = end.is_some_and(|end| end_before.is_none_or(|before| end < before));
-            if is_beyond || (end != end_before && !is_shortened && outlives(&document, caller)) {
+            let gives = !covers(before.role(), role) && outlives(&document, caller);
+            if is_beyond || gives || (end != end_before && !is_shortened && outlives(&document, caller)) {
                 return Err((403, "forbidden"));
             }
         }
