@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import os
 import re
 import subprocess
 import threading
@@ -68,12 +69,25 @@ def test_standard_input_and_a_token_file(server, tmp_path):
     assert (code, output) == (0, "1 stored, 0 duplicates\n"), errors
 
 
+def test_the_same_entries_from_another_input_are_other_entries(server, tmp_path):
+    same = {"action": "backup", "resource": "acct"}
+    for _ in range(2):
+        assert ingest(tmp_path, "-", url=server.url, given=json.dumps(same))[:2] == (0, "1 stored, 0 duplicates\n")
+    for name in ("monday", "tuesday"):
+        file = write(tmp_path, [same], name)
+        assert ingest(tmp_path, file, url=server.url)[:2] == (0, "1 stored, 0 duplicates\n")
+    # As a log is that was emptied and filled again.
+    os.utime(tmp_path / "monday", ns=(0, 0))
+    assert ingest(tmp_path, "monday", url=server.url)[:2] == (0, "1 stored, 0 duplicates\n")
+    assert len(stored(server)) == 5
+
+
 def test_mistakes_name_their_lines_and_what_came_before_is_stored(server, tmp_path):
     good = [entries.plain() for _ in range(4)]
     file = write(tmp_path, [*good, "", {"_id": "no-access"}, "{not json"])
     code, output, errors = ingest(tmp_path, file, "--batch", "4", url=server.url)
     assert (code, output) == (3, "4 stored, 0 duplicates\n")
-    assert re.search(r"^line 7: ", errors, re.MULTILINE) or re.search(r"^line 6: ", errors, re.MULTILINE), errors
+    assert re.findall(r"^line (\d+): ", errors, re.MULTILINE) == ["6", "7"], errors
     assert "Up to line 4 everything is stored" in errors
     changed = {**good[1], "comment": "other"}
     code, output, errors = ingest(tmp_path, write(tmp_path, [good[0], changed]), url=server.url)
@@ -146,6 +160,9 @@ def test_it_gives_up_when_it_would_have_to_wait_for_longer_than_it_may(busy, tmp
     busy.answers = [(503, {"Retry-After": "60"}, {"message": "the disk of the server is nearly full"})]
     code, _, errors = ingest(tmp_path, file, "--patience-seconds", "59", url=f"http://127.0.0.1:{busy.server_port}")
     assert code == 1 and "nearly full" in errors and len(busy.seen) == 1
+    busy.answers = [(503, {"Retry-After": str(asked)}, {"message": "never"}) for asked in (1, 2**64 - 1)]
+    code, _, errors = ingest(tmp_path, file, url=f"http://127.0.0.1:{busy.server_port}")
+    assert code == 1 and "never" in errors and "panicked" not in errors, errors
 
 
 def test_what_is_too_large_is_halved(busy, tmp_path):

@@ -7,15 +7,19 @@ mod batch;
 mod reply;
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, BufRead, BufReader, IsTerminal},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
-use aws_lc_rs::digest;
+use aws_lc_rs::{
+    digest,
+    rand::{SecureRandom, SystemRandom},
+};
 use delivery::client::{AddressGuard, AllowedRange, Client, ClientSettings, ConnectTo, Profile};
 use domain::{AccountId, Clock, Secret};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -84,11 +88,11 @@ pub fn run(request: &Request) -> (Sent, Result<(), Failure>) {
 }
 
 fn send_all(request: &Request, sent: &mut Sent) -> Result<(), Failure> {
-    let (input, length) = open(request.file.as_deref())?;
+    let Input { lines, length, name } = Input::open(request.file.as_deref())?;
     let progress = progress(length);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-    let sender = Sender::new(request)?;
-    let mut batches = Batches::new(input, request.batch_entries);
+    let sender = Sender::new(request, name)?;
+    let mut batches = Batches::new(lines, request.batch_entries);
     loop {
         let batch = batches.next().context("the entries cannot be read")?;
         if batch.is_empty() {
@@ -104,12 +108,41 @@ fn send_all(request: &Request, sent: &mut Sent) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The entries, and how many bytes they are where that is known.
-fn open(file: Option<&Path>) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
-    let Some(path) = file else { return Ok((Box::new(io::stdin().lock()), None)) };
-    let opened = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-    let length = opened.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-    Ok((Box::new(BufReader::new(opened)), length))
+/// Where the entries come from.
+struct Input {
+    lines: Box<dyn BufRead>,
+    /// In bytes, where that is known.
+    length: Option<u64>,
+    /// Tells it from other input that has the same lines: a file that nobody changed keeps its name,
+    /// and what can be read but once has another one in each run.
+    name: [u8; 32],
+}
+
+impl Input {
+    fn open(file: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = file else {
+            return Ok(Self { lines: Box::new(io::stdin().lock()), length: None, name: name_of_stream()? });
+        };
+        let opened = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+        let metadata = opened.metadata().ok().filter(Metadata::is_file);
+        let name = metadata.as_ref().map_or_else(name_of_stream, |metadata| Ok(name_of_file(metadata)))?;
+        let length = metadata.map(|metadata| metadata.len());
+        Ok(Self { lines: Box::new(BufReader::new(opened)), length, name })
+    }
+}
+
+fn name_of_file(metadata: &Metadata) -> [u8; 32] {
+    let mut name = [0; 32];
+    let (seconds, nanoseconds) = (metadata.mtime().to_be_bytes(), metadata.mtime_nsec().to_be_bytes());
+    let parts = [metadata.dev().to_be_bytes(), metadata.ino().to_be_bytes(), seconds, nanoseconds];
+    name.copy_from_slice(parts.as_flattened());
+    name
+}
+
+fn name_of_stream() -> anyhow::Result<[u8; 32]> {
+    let mut name = [0; 32];
+    SystemRandom::new().fill(&mut name).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    Ok(name)
 }
 
 /// Shown only to people: where standard error is a terminal.
@@ -126,10 +159,13 @@ struct Sender<'a> {
     request: &'a Request,
     client: Client,
     profile: Profile,
+    clock: Arc<dyn Clock>,
+    /// That of the input.
+    name: [u8; 32],
 }
 
 impl<'a> Sender<'a> {
-    fn new(request: &'a Request) -> anyhow::Result<Self> {
+    fn new(request: &'a Request, name: [u8; 32]) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let settings = ClientSettings {
             connect_to: ConnectTo::default(),
@@ -142,13 +178,14 @@ impl<'a> Sender<'a> {
             // The id of no server.
             via: "command-line".to_owned(),
         };
-        let client = Client::new(settings, clock).context("--ca holds a certificate that cannot be a root")?;
+        let client =
+            Client::new(settings, Arc::clone(&clock)).context("--ca holds a certificate that cannot be a root")?;
         // Who runs this chose the address, so it may be any.
         let account = AccountId::from_bytes([0; 12]);
         let everywhere: Vec<AllowedRange> =
             ["0.0.0.0/0", "::/0"].into_iter().filter_map(|range| range.parse().ok()).collect();
         client.allow(account, &AddressGuard::allowing(everywhere));
-        Ok(Self { request, client, profile: Profile { account, verify_tls: true } })
+        Ok(Self { request, client, profile: Profile { account, verify_tls: true }, clock, name })
     }
 
     /// Sends a batch until it is stored, in parts where it is too large.
@@ -180,20 +217,21 @@ impl<'a> Sender<'a> {
     /// Sends a batch again and again while it may be, for as long as patience lasts. A server that
     /// cannot be reached at first is likely the wrong one.
     async fn send_until_judged(&self, batch: &Batch, is_first: bool) -> Result<Verdict, Failure> {
-        let (mut waited, mut next) = (Duration::ZERO, WAIT_FIRST);
+        let (started, mut is_first, mut next) = (self.clock.monotonic(), is_first, WAIT_FIRST);
         loop {
             let (asked, why) = match self.send_once(batch).await {
                 Ok(Verdict::Later(asked, why)) => (asked, anyhow::anyhow!(why)),
                 Ok(verdict) => return Ok(verdict),
-                Err(error) if is_first && waited.is_zero() => return Err(Failure::Stopped(error)),
+                Err(error) if is_first => return Err(Failure::Stopped(error)),
                 Err(error) => (None, error),
             };
             let wait = asked.unwrap_or(next).max(Duration::from_millis(1));
-            if waited + wait > self.request.patience {
+            let passed = self.clock.monotonic().saturating_sub(started);
+            if passed.saturating_add(wait) > self.request.patience {
                 return Err(Failure::Stopped(why.context("the server takes nothing for now")));
             }
             tokio::time::sleep(wait).await;
-            waited += wait;
+            is_first = false;
             next = (next * 2).min(WAIT_MAX);
         }
     }
@@ -203,7 +241,7 @@ impl<'a> Sender<'a> {
         let headers = [
             ("Authorization", self.request.token.expose().to_owned()),
             ("Content-Type", "application/x-ndjson".to_owned()),
-            ("Idempotency-Key", key_of(batch, &body)),
+            ("Idempotency-Key", key_of(&self.name, batch, &body)),
         ];
         let base = self.request.url.as_str().trim_end_matches('/');
         let request = HttpRequest {
@@ -219,10 +257,11 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// Names the batch by its place in the file and its content, so that entries without an id are
-/// not stored twice when an answer was lost.
-fn key_of(batch: &Batch, body: &[u8]) -> String {
+/// Names the batch by its input, its place there and its content: entries without an id are not
+/// stored twice when an answer was lost, and those of another input are others although they look
+/// the same.
+fn key_of(input: &[u8; 32], batch: &Batch, body: &[u8]) -> String {
     let (first, _) = batch.range();
-    let hash = digest::digest(&digest::SHA256, &[first.to_be_bytes().as_slice(), body].concat());
+    let hash = digest::digest(&digest::SHA256, &[input, first.to_be_bytes().as_slice(), body].concat());
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command, builder::PathBufValueParser, value_parser};
 use domain::Secret;
-use url::Url;
+use url::{Host, Url};
 
 use super::{EXIT_MISTAKES, print};
 use crate::{
@@ -21,8 +21,9 @@ const MISTAKES_MAX: usize = 100;
 const EXAMPLES: &str = "\
 Sends the entries of a file, one JSON object a line, to a running server. Each batch is stored whole or not at all, in
 the order of the file. What the server has already is reported as a duplicate, so after a failure the same command goes
-on where it stopped: entries with an _id at any time, others within 24 hours. 429, 503 and a broken connection are
-waited out. docs/ingest.md says more.
+on where it stopped: entries with an _id at any time, others within 24 hours if they come from a file that was not
+changed since. From standard input, only entries with an _id can be told from new ones. 429, 503 and a broken
+connection are waited out. docs/ingest.md says more.
 
 Exits with 0 once everything is stored, 1 if the server cannot be reached or refuses, 2 for wrong options, 3 if entries
 are wrong.
@@ -94,6 +95,9 @@ pub(super) fn run(given: &ArgMatches) -> ExitCode {
             return ExitCode::from(EXIT_MISTAKES);
         }
     };
+    if is_open_to_others(&request.url) {
+        eprintln!("warning: the token and the entries go unencrypted to {}; use https", request.url);
+    }
     let (sent, result) = ingest::run(&request);
     print(&describe(sent));
     let Err(failure) = result else { return ExitCode::SUCCESS };
@@ -131,6 +135,10 @@ fn request(given: &ArgMatches) -> anyhow::Result<Request> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() || url.query().is_some() {
         bail!("--url must be an address such as https://audit.example.com");
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        // Not with the URL, for it is told in messages, and the password with it.
+        bail!("--url must have no user name and no password; the token says who sends");
+    }
     Ok(Request {
         file: Some(text("file")).filter(|file| *file != "-").map(PathBuf::from),
         url,
@@ -139,6 +147,17 @@ fn request(given: &ArgMatches) -> anyhow::Result<Request> {
         batch_entries: usize::try_from(number("batch")).unwrap_or(1),
         patience: Duration::from_secs(number("patience").into()),
     })
+}
+
+/// Whether the way to the server leaves this machine without encryption.
+fn is_open_to_others(url: &Url) -> bool {
+    let is_local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && !is_local
 }
 
 /// That of the file, which was named on purpose, else the one of the environment.
@@ -160,7 +179,9 @@ fn token(file: Option<PathBuf>, given: &str) -> anyhow::Result<Secret> {
 mod tests {
     use std::time::Duration;
 
-    use super::{command, request, token, where_it_stopped};
+    use url::Url;
+
+    use super::{command, is_open_to_others, request, token, where_it_stopped};
     use crate::ingest::Sent;
 
     fn read(arguments: &[&str]) -> anyhow::Result<crate::ingest::Request> {
@@ -176,12 +197,26 @@ mod tests {
         for wrong in [
             &["f", "--token", "t", "--url", "ftp://a.test"][..],
             &["f", "--token", "t", "--url", "a.test:8080"],
+            &["f", "--token", "t", "--url", "https://user@a.test"],
+            &["f", "--token", "t", "--url", "https://:canary@a.test"],
             &["f", "--token", "a b"],
             &["f", "--token", "t", "--batch", "0"],
             &["f", "--token-file", "/nonexistent/token"],
             &["--token", "t"],
         ] {
-            assert!(read(wrong).is_err(), "{wrong:?}");
+            let Err(error) = read(wrong) else { panic!("{wrong:?} was taken") };
+            assert!(!format!("{error:#}").contains("canary"), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn only_what_leaves_the_machine_unencrypted_is_open_to_others() {
+        let is_open = |url: &str| is_open_to_others(&Url::parse(url).unwrap());
+        for url in ["http://a.test", "http://192.0.2.1:8080", "http://[2001:db8::1]", "http://localhost.a.test"] {
+            assert!(is_open(url), "{url}");
+        }
+        for url in ["https://a.test", "http://localhost:8080", "http://127.0.0.2", "http://[::1]:8080"] {
+            assert!(!is_open(url), "{url}");
         }
     }
 
