@@ -95,6 +95,7 @@ pub struct App {
     ingest_counts: ingest::Counts,
     exports: Arc<audit_log::Exports>,
     searches: turns::Turns,
+    previews: turns::Turns,
     /// Held while integrations are put in force: the keys whose subscriptions do not all go on
     /// under what is in force by now, since the store failed.
     adopting: tokio::sync::Mutex<BTreeSet<String>>,
@@ -118,6 +119,7 @@ impl App {
             ingest_counts: ingest::Counts::default(),
             exports: Arc::default(),
             searches: turns::Turns::new(Self::SEARCHES_MAX),
+            previews: turns::Turns::new(Self::PREVIEWS_MAX),
             adopting: tokio::sync::Mutex::default(),
         })
     }

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use crate::{Action, App, Caller, Conflict, Error};
 
 impl App {
+    /// Previews of one account that are rendered at a time; further ones wait.
+    pub const PREVIEWS_MAX: usize = 2;
+
     /// Whether the caller may look at previews for this integration; asked before the body is read.
     ///
     /// # Errors
@@ -49,9 +52,14 @@ impl App {
             (None, None) => samples(caller.account, self.clock.now()).into_iter().next().map(|sample| sample.entry),
         };
         match (config, entry) {
-            (Some(config), Some(entry)) if mistakes.is_empty() => integration
-                .preview(&config, &entry, self.engine.public_url(), self.clock.now())
-                .map_err(|error| Error::invalid(error.to_string())),
+            (Some(config), Some(entry)) if mistakes.is_empty() => {
+                let _turn = self.previews.take(caller.account).await;
+                let (public_url, now) = (self.engine.public_url().to_owned(), self.clock.now());
+                // A template may take long enough to keep the requests of others waiting.
+                let render = move || integration.preview(&config, &entry, &public_url, now);
+                let rendered = tokio::task::spawn_blocking(render).await.map_err(Error::internal)?;
+                rendered.map_err(|error| Error::invalid(error.to_string()))
+            }
             _ => Err(Error::mistakes(format!("there is no preview for {key}"), mistakes)),
         }
     }
