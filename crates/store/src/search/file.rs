@@ -40,10 +40,7 @@ pub(super) fn open(path: &Path, log: &Path) -> Result<Connection, OpenError> {
 /// An empty index in the place of the one that may be there. Who reads that one goes on to do so.
 pub(super) fn open_anew(path: &Path) -> Result<Connection, OpenError> {
     for file in [path.to_owned(), connection::wal_of(path), beside(path, "-shm")] {
-        match std::fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+        remove_if_there(&file)?;
     }
     mark_open(path, &boot_of(path)?)?;
     prepare(path)
@@ -114,10 +111,7 @@ fn random() -> [u8; 12] {
 /// note that it is whole.
 fn mark_open(path: &Path, boot: &str) -> io::Result<()> {
     mark(path, boot).or_else(|_| {
-        match std::fs::remove_file(marker_of(path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_if_there(&marker_of(path))?;
         sync_folder_of(path)
     })
 }
@@ -130,6 +124,13 @@ fn mark(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()?;
     std::fs::rename(new, marker_of(path))?;
     sync_folder_of(path)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {
