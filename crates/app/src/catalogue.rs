@@ -152,17 +152,17 @@ impl App {
 
     /// The integration of this key to read by, be it usable or not; hidden ones are none.
     pub(crate) fn integration(&self, key: &str) -> Result<Arc<Integration>, Error> {
-        let catalogue = self.catalogue.now();
-        let shelf = catalogue.shelf(key).filter(|shelf| !shelf.newest().is_hidden());
-        shelf.map(|shelf| Arc::clone(shelf.newest())).ok_or(Error::NotFound("integration"))
+        shown(&self.catalogue.now(), key).map(|shelf| Arc::clone(shelf.newest()))
     }
 
     /// The same, but only if it can be used.
     pub(crate) fn usable_integration(&self, key: &str) -> Result<Arc<Integration>, Error> {
-        let integration = self.integration(key)?;
-        match self.catalogue.now().shelf(key).and_then(Shelf::unusable) {
+        // Of one moment: a loading in between could give the version before and the standing after it.
+        let catalogue = self.catalogue.now();
+        let shelf = shown(&catalogue, key)?;
+        match shelf.unusable() {
             Some(reason) => Err(Conflict::Integration(reason).into()),
-            None => Ok(integration),
+            None => Ok(Arc::clone(shelf.newest())),
         }
     }
 
@@ -176,6 +176,12 @@ impl App {
         let shelf = catalogue.shelf(integration.key());
         shelf.map_or_else(|| Arc::clone(integration), |shelf| shelf.fitting(config).integration)
     }
+}
+
+/// What is known under a key, unless it is hidden.
+fn shown<'a>(catalogue: &'a Catalogue, key: &str) -> Result<&'a Shelf, Error> {
+    let shelf = catalogue.shelf(key).filter(|shelf| !shelf.newest().is_hidden());
+    shelf.ok_or(Error::NotFound("integration"))
 }
 
 /// The newest version that the store has of each key.
