@@ -97,7 +97,9 @@ def test_an_object_whose_answer_was_lost_is_not_written_twice(make_server, store
         server.until_settled(created)
         assert between.answers == [200, 412, 412], "each attempt puts the object once, and the third is answered"
         path = f"/api/v2/integrations/s3/{created['_id']}/attempts"
-        outcomes = [attempt["outcome"] for attempt in server.call("GET", path).json()["items"]]
+        # They are listed once they are written down, which is after the position has moved.
+        attempts = until(lambda: len(found := server.call("GET", path).json()["items"]) == 3 and found, "three attempts")
+        outcomes = [attempt["outcome"] for attempt in attempts]
         assert sorted(outcomes) == ["accepted", "unavailable", "unavailable"], outcomes
         ids = [line["id"] for line in lines(store)]
         assert len(ids) == len(set(ids)), "nothing lies there twice"
