@@ -1,6 +1,10 @@
 //! One request: open the configuration, render, send, read the reply.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use domain::{AccountId, Entry, Keys, SealContext, Secret, SubscriptionId, Timestamp, error_chain};
 use integrations::{Integration, Item, Moment, Nothing, RenderError, RenderedItem, redact};
@@ -26,7 +30,8 @@ const REASON_BYTES_MAX: usize = 1024;
 /// A subscription's configuration in the clear, for the length of one request.
 pub(crate) struct OpenConfig {
     pub(crate) config: Map<String, Value>,
-    pub(crate) secrets: Vec<Secret>,
+    integration: Arc<Integration>,
+    secrets: OnceLock<Vec<Secret>>,
 }
 
 impl OpenConfig {
@@ -41,8 +46,17 @@ impl OpenConfig {
             return Err(Outcome::Misconfigured(Reason::new("integration_unusable", reason.clone())));
         }
         let config = Self::values(keys, account, subscription, &spec.config)?;
-        let secrets = spec.integration.secret_values(&config);
-        Ok(Self { config, secrets })
+        Ok(Self::new(config, &spec.integration))
+    }
+
+    pub(crate) fn new(config: Map<String, Value>, integration: &Arc<Integration>) -> Self {
+        Self { config, integration: Arc::clone(integration), secrets: OnceLock::new() }
+    }
+
+    /// What no text for users may repeat. It is looked for when it is first asked for, since nothing
+    /// is told of a request that is accepted.
+    pub(crate) fn secrets(&self) -> &[Secret] {
+        self.secrets.get_or_init(|| self.integration.secret_values(&self.config))
     }
 
     /// The values of a sealed configuration.
@@ -228,25 +242,21 @@ impl Shown {
 }
 
 /// Tells what came back apart for the entries of the attempt, and keeps of it what may be shown.
-pub(crate) fn read(
-    integration: &Integration,
-    secrets: &[Secret],
-    answered: Answered,
-    places: Vec<Result<(), Outcome>>,
-    now: Timestamp,
-) -> Read {
+pub(crate) fn read(open: &OpenConfig, answered: Answered, places: Vec<Result<(), Outcome>>, now: Timestamp) -> Read {
     let items = places.iter().filter(|place| place.is_ok()).count();
     let Answered { outcome, items: each, status_code, body, peer, .. } = answered;
-    let shown = Shown::of(integration, peer);
+    let shown = Shown::of(&open.integration, peer);
     let peer = peer.filter(|_| shown.peer);
-    let has_body = shown.body && status_code.is_some();
-    let response_body = has_body.then(|| redact(&body, secrets, Failure::BODY_BYTES_MAX));
-    let outcome = redacted(outcome, secrets);
+    let is_failure = |outcome: &Outcome| *outcome != Outcome::Accepted;
+    let has_failed = is_failure(&outcome) || each.iter().flatten().any(is_failure) || places.iter().any(Result::is_err);
+    let has_body = has_failed && shown.body && status_code.is_some();
+    let response_body = has_body.then(|| redact(&body, open.secrets(), Failure::BODY_BYTES_MAX));
+    let outcome = redacted(outcome, || open.secrets());
     let sent = match each {
         None => Sent::Whole(outcome.clone()),
-        Some(each) => Sent::Each(each.into_iter().map(|outcome| redacted(outcome, secrets)).collect()),
+        Some(each) => Sent::Each(each.into_iter().map(|outcome| redacted(outcome, || open.secrets())).collect()),
     };
-    let own = places.into_iter().map(|place| place.err().map(|outcome| redacted(outcome, secrets))).collect();
+    let own = places.into_iter().map(|place| place.err().map(|outcome| redacted(outcome, || open.secrets()))).collect();
     let results = Results { own, sent };
     let body_of_failure = if outcome == Outcome::Accepted { None } else { response_body.clone() };
     let exchange = Exchange { outcome, status_code, response_body: body_of_failure, peer };
@@ -256,15 +266,17 @@ pub(crate) fn read(
 
 /// What came of an attempt that sent nothing.
 pub(crate) fn unsent(places: Vec<Result<(), Outcome>>, secrets: &[Secret], now: Timestamp) -> Read {
-    let own = places.into_iter().map(|place| Some(redacted(place.err().unwrap_or(Outcome::Nothing), secrets)));
+    let own = places.into_iter().map(|place| Some(redacted(place.err().unwrap_or(Outcome::Nothing), || secrets)));
     let results = Results { own: own.collect(), sent: Sent::Each(Vec::new()) };
     let (failure, failed_entries) = failure(&results, 0, None, None, now);
     Read { results, failure, failed_entries, exchange: None }
 }
 
-fn redacted(outcome: Outcome, secrets: &[Secret]) -> Outcome {
-    let clean =
-        |reason: Reason| Reason { text: redact(reason.text.as_bytes(), secrets, REASON_BYTES_MAX), name: reason.name };
+fn redacted<'a>(outcome: Outcome, secrets: impl Fn() -> &'a [Secret]) -> Outcome {
+    let clean = |reason: Reason| Reason {
+        text: redact(reason.text.as_bytes(), secrets(), REASON_BYTES_MAX),
+        name: reason.name,
+    };
     match outcome {
         Outcome::Accepted | Outcome::Nothing | Outcome::Undecided { .. } => outcome,
         Outcome::Skipped(reason) => Outcome::Skipped(clean(reason)),

@@ -10,7 +10,7 @@ use crate::{
     destination::{Destinations, Request, To, Way},
     engine::{TestResult, shown_request},
     outcome::{Outcome, Reason},
-    send,
+    send::{self, OpenConfig},
     status::Failure,
 };
 
@@ -24,27 +24,27 @@ pub async fn try_out(
     base_url: &str,
 ) -> TestResult {
     let now = way.clock.now();
-    let secrets = to.integration.secret_values(to.config);
+    let open = OpenConfig::new(to.config.clone(), to.integration);
     let request = match render(destinations, way, to, entry, base_url, now.into()) {
         Ok(request) => request,
         Err(outcome) => {
-            let read = send::unsent(vec![Err(outcome)], &secrets, now);
+            let read = send::unsent(vec![Err(outcome)], open.secrets(), now);
             let outcome = read.results.own.into_iter().flatten().next().unwrap_or(Outcome::Nothing);
             return TestResult { outcome, status_code: None, response_body: None, took: Duration::ZERO, request: None };
         }
     };
-    let shown = shown_request(request.summary(), &secrets);
+    let shown = shown_request(request.summary(), open.secrets());
     let started = way.clock.monotonic();
     let answered = request.send(way).await;
     let took = way.clock.monotonic().saturating_sub(started);
     let (status_code, body) = (answered.status_code, answered.body.clone());
-    let read = send::read(to.integration, &secrets, answered, vec![Ok(())], way.clock.now());
+    let read = send::read(&open, answered, vec![Ok(())], way.clock.now());
     let outcome = match read.results.sent {
         Sent::Whole(outcome) => Some(outcome),
         Sent::Each(outcomes) => outcomes.into_iter().next(),
     };
     let unread = || Outcome::Unavailable(Reason::new("unread_item", "the reply says nothing of the message"));
-    let response_body = status_code.map(|_| redact(&body, &secrets, Failure::BODY_BYTES_MAX));
+    let response_body = status_code.map(|_| redact(&body, open.secrets(), Failure::BODY_BYTES_MAX));
     TestResult { outcome: outcome.unwrap_or_else(unread), status_code, response_body, took, request: Some(shown) }
 }
 

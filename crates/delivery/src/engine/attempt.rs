@@ -100,12 +100,12 @@ impl Inner {
         }
         let entries = load.entries.len();
         let Some(request) = prepared.request else {
-            let read = send::unsent(prepared.entries, &open.secrets, self.clock.now());
+            let read = send::unsent(prepared.entries, open.secrets(), self.clock.now());
             return Some(Attempted { read, entries, took: Duration::ZERO, stamp: None });
         };
         let (answered, took) = self.send_to(request, lane.account).await;
         let may_be_stored = answered.may_be_stored;
-        let read = send::read(integration, &open.secrets, answered, prepared.entries, self.clock.now());
+        let read = send::read(open, answered, prepared.entries, self.clock.now());
         if let Some(target) = target {
             let spacing = integration.pace().map(integrations::Pace::spacing).unwrap_or_default();
             target.next_at = self.clock.monotonic() + spacing;

@@ -99,7 +99,7 @@ impl Inner {
         let rendered = self.render_test(subscription, lane, &spec, &open, None);
         let host = match &rendered {
             Ok((request, _)) => send::origin(request.summary().url),
-            Err(outcome) => return (unsent(self.redacted(outcome.clone(), &open.secrets)), None),
+            Err(outcome) => return (unsent(self.redacted(outcome.clone(), open.secrets())), None),
         };
         let turn = self.turn(subscription, &spec, &open, &host);
         let Ok(mut turn) = tokio::time::timeout(TURN_MAX, turn).await else {
@@ -109,9 +109,9 @@ impl Inner {
         // Rendered anew: the turn can have been long in coming.
         let (request, stamp) = match self.render_test(subscription, lane, &spec, &open, turn.target.as_deref()) {
             Ok(rendered) => rendered,
-            Err(outcome) => return (unsent(self.redacted(outcome, &open.secrets)), None),
+            Err(outcome) => return (unsent(self.redacted(outcome, open.secrets())), None),
         };
-        let shown = shown(request.summary(), &open.secrets);
+        let shown = shown(request.summary(), open.secrets());
         let result =
             TestResult { request: Some(shown), ..self.exchange_test(subscription, &spec, &open, request).await };
         let pace = spec.integration.pace();
@@ -168,8 +168,8 @@ impl Inner {
         let (answered, took) = self.send_to(request, subscription.account).await;
         let status_code = answered.status_code;
         let shows_body = integration.shows_response_body() && status_code.is_some();
-        let response_body = shows_body.then(|| redact(&answered.body, &open.secrets, Failure::BODY_BYTES_MAX));
-        let read = send::read(integration, &open.secrets, answered, vec![Ok(())], self.clock.now());
+        let response_body = shows_body.then(|| redact(&answered.body, open.secrets(), Failure::BODY_BYTES_MAX));
+        let read = send::read(open, answered, vec![Ok(())], self.clock.now());
         let outcome = match read.results.sent {
             Sent::Whole(outcome) => outcome,
             Sent::Each(outcomes) => outcomes.into_iter().next().unwrap_or_else(|| {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::EntryFacts;
-use super::derive::{Derived, INPUTS};
+use super::derive::{Derived, is_input};
 use super::read::{Object, fill, is_given, object_in, text};
 
 /// Whether a member of the context is looked at, by the name of the object that it stands in and
@@ -12,10 +12,9 @@ pub(super) type Wants<'a> = &'a dyn Fn(&str, &str) -> bool;
 
 /// What was sent, in its order, then what was derived, each as far as it is wanted.
 pub(super) fn context(facts: &EntryFacts, base_url: &str, wants: Wants<'_>) -> Value {
-    let wanted = |name: &str| wants("", name);
-    let mut root = facts.root(&|name| INPUTS.contains(&name) || wanted(name));
+    let mut root = facts.root(&|of, name| wants(of, name) || is_input(of, name, wants));
     let made = derived(facts, &root, base_url, wants);
-    root.retain(|name, _| wanted(name));
+    root.retain(|name, _| wants("", name));
     root.extend(made.into_iter().map(|(name, value)| (name.to_owned(), value)));
     // Templates ask `{{#if comment}}`, and a strict one fails on null.
     if text(&root, "comment").is_none() {

@@ -7,25 +7,28 @@ use super::read::{Object, fill, is_given, object_in, text};
 use super::{context::Wants, links, verb};
 use crate::{Access, Segment};
 
-/// The members of an entry that something may be derived from, beside those that
-/// [`super::EntryFacts`] has read.
-pub(super) const INPUTS: &[&str] = &[
-    "_links",
-    "_origin",
-    "app",
-    "description",
-    "details",
-    "key",
-    "member",
-    "name",
-    "project",
-    "subject",
-    "target",
-    "title",
-    "titleVerb",
-    "token",
-    "verbKind",
-];
+/// Whether what is wanted may be derived from this member of the entry, or of an object in it,
+/// beside those that [`super::EntryFacts`] has read.
+pub(super) fn is_input(of: &str, name: &str, wants: Wants<'_>) -> bool {
+    let has_links = || wants("", "title") && (wants("title", "markdown") || wants("title", "html"));
+    match (of, name) {
+        ("", "_links") | ("_links", "site") | ("target", "_links") => has_links(),
+        ("", "description") => wants("", "details"),
+        ("", _) => INPUTS.contains(&name),
+        ("member", _) => MEMBER.contains(&name),
+        ("project", _) => ["key", "name", "environment"].contains(&name),
+        ("target", _) => ["_id", "name"].contains(&name),
+        ("app" | "subject" | "token", _) => name == "name",
+        ("title" | "details", _) => ["markdown", "plainText"].contains(&name),
+        _ => false,
+    }
+}
+
+const INPUTS: [&str; 11] =
+    ["_origin", "app", "key", "member", "name", "project", "subject", "target", "titleVerb", "token", "verbKind"];
+
+/// Whoever made the change has these.
+const MEMBER: [&str; 5] = ["_id", "email", "firstName", "lastName", "displayName"];
 
 /// A text in the three forms that templates may ask for; those that nobody wants are empty.
 pub(super) struct Forms {
@@ -130,19 +133,30 @@ impl<'a> Derived<'a> {
     pub(super) fn project(&self) -> Value {
         let mut project = object_in(self.root, "project").cloned().unwrap_or_default();
         let own_name = |kind| text(self.root, "name").filter(|_| self.kind == kind);
-        fill(&mut project, "name", || own_name("project").unwrap_or(self.project_key).into());
-        fill(&mut project, "key", || self.project_key.into());
-        fill(&mut project, "tags", || tags_of(self.project, self.project_key));
-        let mut environment = object_in(&project, "environment").cloned().unwrap_or_default();
-        let (name, key, tags) = match self.environment {
-            Environment::Not => ("", "", Value::Null),
-            Environment::All => ("All environments", "~", Value::Null),
-            Environment::One { key, segment } => (own_name("environment").unwrap_or(key), key, tags_of(segment, key)),
-        };
-        fill(&mut environment, "name", || name.into());
-        fill(&mut environment, "key", || key.into());
-        fill(&mut environment, "tags", || tags);
-        project.insert("environment".to_owned(), environment.into());
+        let wanted = |name: &str| (self.wants)("project", name);
+        if wanted("name") {
+            fill(&mut project, "name", || own_name("project").unwrap_or(self.project_key).into());
+        }
+        if wanted("key") {
+            fill(&mut project, "key", || self.project_key.into());
+        }
+        if wanted("tags") {
+            fill(&mut project, "tags", || tags_of(self.project, self.project_key));
+        }
+        if wanted("environment") {
+            let mut environment = object_in(&project, "environment").cloned().unwrap_or_default();
+            let (name, key, tags) = match self.environment {
+                Environment::Not => ("", "", Value::Null),
+                Environment::All => ("All environments", "~", Value::Null),
+                Environment::One { key, segment } => {
+                    (own_name("environment").unwrap_or(key), key, tags_of(segment, key))
+                }
+            };
+            fill(&mut environment, "name", || name.into());
+            fill(&mut environment, "key", || key.into());
+            fill(&mut environment, "tags", || tags);
+            project.insert("environment".to_owned(), environment.into());
+        }
         project.into()
     }
 
@@ -159,28 +173,29 @@ impl<'a> Derived<'a> {
             links::make_absolute(&mut given_links, self.base);
             member.insert("_links".to_owned(), given_links.into());
         }
-        let (display_name, email) = (self.actor(), self.actor_email());
-        let local_part = email.rsplit_once('@').map_or(email, |(local, _)| local);
-        for (name, value) in [
-            ("_id", ""),
-            ("email", ""),
-            ("emailLocalPart", local_part),
-            ("firstName", ""),
-            ("lastName", ""),
-            ("displayName", display_name.as_str()),
-        ] {
-            fill(&mut member, name, || value.into());
+        let email = self.actor_email();
+        let mut complete = |name: &str, value: &dyn Fn() -> Value| {
+            if (self.wants)("member", name) {
+                fill(&mut member, name, value);
+            }
+        };
+        for name in ["_id", "email", "firstName", "lastName"] {
+            complete(name, &|| "".into());
         }
+        complete("emailLocalPart", &|| email.rsplit_once('@').map_or(email, |(local, _)| local).into());
+        complete("displayName", &|| self.actor().into());
         member.into()
     }
 
     /// `target` with name, id and links.
     pub(super) fn target(&self) -> Value {
         let mut target = object_in(self.root, "target").cloned().unwrap_or_default();
-        let mut target_links = object_in(&target, "_links").cloned().unwrap_or_default();
-        self.fill_resource_links(&mut target_links);
-        links::make_absolute(&mut target_links, self.base);
-        target.insert("_links".to_owned(), target_links.into());
+        if (self.wants)("target", "_links") {
+            let mut target_links = object_in(&target, "_links").cloned().unwrap_or_default();
+            self.fill_resource_links(&mut target_links);
+            links::make_absolute(&mut target_links, self.base);
+            target.insert("_links".to_owned(), target_links.into());
+        }
         fill(&mut target, "name", || self.name().into());
         fill(&mut target, "_id", || self.last_name().unwrap_or_default().into());
         target.into()

@@ -180,7 +180,7 @@ impl EntryFacts {
 
 impl EntryFacts {
     // Read anew by each call: matching does without it, and a rendered entry needs it once.
-    fn root(&self, keeps: &dyn Fn(&str) -> bool) -> read::Object {
+    fn root(&self, keeps: read::Keeps<'_>) -> read::Object {
         read::text_of(&self.bytes).map(|text| read::some_of(text, keeps)).unwrap_or_default()
     }
 }

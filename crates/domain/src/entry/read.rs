@@ -3,7 +3,9 @@
 use std::{borrow::Cow, fmt};
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer,
+};
 use serde_json::map::Entry;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -75,11 +77,16 @@ pub(super) fn texts_for_searching(bytes: &[u8]) -> Option<Vec<(&'static str, &st
 }
 
 fn of_bytes(bytes: &[u8], names: &[&str]) -> Object {
-    std::str::from_utf8(bytes).map(|text| some_of(text, &|name| names.contains(&name))).unwrap_or_default()
+    let keeps = |of: &str, name: &str| !of.is_empty() || names.contains(&name);
+    std::str::from_utf8(bytes).map(|text| some_of(text, &keeps)).unwrap_or_default()
 }
 
-/// Reads the members of a stored entry whose names are kept. A damaged text has no members.
-pub(super) fn some_of(text: &str, keeps: &dyn Fn(&str) -> bool) -> Object {
+/// Whether a member is kept, by the name of the object that it stands in, empty for the entry
+/// itself, and by its own. What stands deeper than that is kept with what it stands in.
+pub(super) type Keeps<'a> = &'a dyn Fn(&str, &str) -> bool;
+
+/// Reads the members of a stored entry that are kept. A damaged text has no members.
+pub(super) fn some_of(text: &str, keeps: Keeps<'_>) -> Object {
     let mut reader = serde_json::Deserializer::from_str(text);
     let object = Selected(keeps).deserialize(&mut reader);
     object.and_then(|object| reader.end().map(|()| object)).unwrap_or_default()
@@ -197,8 +204,8 @@ const SEARCHED: &[&str] = &[
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Reads the members of an object whose names are kept, and passes over the others.
-struct Selected<'a>(&'a dyn Fn(&str) -> bool);
+/// Reads the members of an entry that are kept, and passes over the others.
+struct Selected<'a>(Keeps<'a>);
 
 impl<'de> DeserializeSeed<'de> for Selected<'_> {
     type Value = Object;
@@ -216,15 +223,79 @@ impl<'de> Visitor<'de> for Selected<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
-        let mut object = Object::new();
-        while let Some(name) = members.next_key::<Name<'_>>()? {
-            if (self.0)(&name.0) {
-                object.insert(name.0.into_owned(), members.next_value()?);
+        // Room for what is derived, too: growing takes longer than reading.
+        let mut object = Object::with_capacity(32);
+        while let Some(Name(name)) = members.next_key()? {
+            if (self.0)("", &name) {
+                let value = members.next_value_seed(Member { of: &name, keeps: self.0 })?;
+                object.insert(name.into_owned(), value);
             } else {
                 members.next_value::<IgnoredAny>()?;
             }
         }
         Ok(object)
+    }
+}
+
+/// Reads the value of a member; of an object the members that are kept.
+struct Member<'a> {
+    of: &'a str,
+    keeps: Keeps<'a>,
+}
+
+impl<'de> DeserializeSeed<'de> for Member<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(truth.into())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Value, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Object::with_capacity(8);
+        while let Some(Name(name)) = members.next_key()? {
+            if (self.keeps)(self.of, &name) {
+                object.insert(name.into_owned(), members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(object.into())
     }
 }
 

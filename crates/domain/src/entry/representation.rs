@@ -11,7 +11,7 @@ const NOT_SHOWN: &[&str] = &["baseURL", "details", "timestamp", "action", "resou
 
 /// The members that clients require, then the rest as sent, then what was derived.
 pub(super) fn representation(facts: &EntryFacts) -> Value {
-    let root = &facts.root(&|_| true);
+    let root = &facts.root(&|_, _| true);
     // All that it shows is wanted; of the title and the details that is the Markdown.
     let wants = |of: &str, name: &str| !matches!((of, name), ("title" | "details", "plainText" | "html"));
     let derived = Derived::new(root, facts.id.as_str(), &facts.kind, &facts.accesses, "", &wants);

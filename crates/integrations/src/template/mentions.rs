@@ -4,12 +4,14 @@ use foldhash::{HashMap, HashSet};
 
 use super::ast::{Base, Block, BlockKind, Call, Expr, Node, Path, Program, ValueHelper};
 
-/// The names that a template mentions. It cannot tell which context a name is looked up in, so
-/// the first name of a path counts for every object.
+/// The names that a template mentions. It cannot tell which context a name is looked up in inside
+/// a block that changes it, so the first name of a path counts for every object there.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mentions {
     /// The first names of paths.
     first: HashSet<String>,
+    /// Those of paths inside blocks with a context of their own.
+    first_inside: HashSet<String>,
     /// The names after the first, by the name before them.
     after: HashMap<String, HashSet<String>>,
     /// Objects of which any member may be looked at, by the last name of their path.
@@ -20,7 +22,7 @@ pub(super) struct Mentions {
 impl Mentions {
     pub(super) fn of(program: &Program) -> Self {
         let mut mentions = Self::default();
-        mentions.add_program(program);
+        mentions.add_program(program, false);
         mentions
     }
 
@@ -28,55 +30,60 @@ impl Mentions {
     /// itself has the empty name.
     pub(super) fn has(&self, of: &str, name: &str) -> bool {
         let after = || self.after.get(of).is_some_and(|names| names.contains(name));
-        self.everything || self.first.contains(name) || (!of.is_empty() && (after() || self.whole.contains(of)))
+        let in_object = || self.first_inside.contains(name) || after() || self.whole.contains(of);
+        self.everything || if of.is_empty() { self.first.contains(name) } else { in_object() }
     }
 
-    fn add_program(&mut self, program: &Program) {
+    fn add_program(&mut self, program: &Program, is_inside: bool) {
         for node in &program.body {
             match node {
                 Node::Text(_) | Node::Comment(_) => {}
-                Node::Print(print) => self.add(&print.value),
-                Node::Block(block) => self.add_block(block),
+                Node::Print(print) => self.add(&print.value, is_inside),
+                Node::Block(block) => self.add_block(block, is_inside),
             }
         }
     }
 
-    fn add_block(&mut self, block: &Block) {
+    fn add_block(&mut self, block: &Block, is_inside: bool) {
         match &block.kind {
             BlockKind::If { condition, include_zero, .. } => {
-                self.add(condition);
-                include_zero.iter().for_each(|value| self.add(value));
+                self.add(condition, is_inside);
+                include_zero.iter().for_each(|value| self.add(value, is_inside));
             }
-            BlockKind::Each(items) => self.add_all_of(items),
-            // A list is gone through like `each` does it.
-            BlockKind::Section(context) => self.add_all_of(context),
-            BlockKind::With(value) | BlockKind::Value(value) => self.add(value),
+            // A section goes through a list like `each` does it.
+            BlockKind::Each(context) | BlockKind::Section(context) => self.add_all_of(context, is_inside),
+            BlockKind::With(value) | BlockKind::Value(value) => self.add(value, is_inside),
             BlockKind::Equal(one, two) => {
-                self.add(one);
-                self.add(two);
+                self.add(one, is_inside);
+                self.add(two, is_inside);
             }
         }
-        block.program.iter().chain(&block.inverse).for_each(|program| self.add_program(program));
+        let changes_context = matches!(block.kind, BlockKind::Each(_) | BlockKind::Section(_) | BlockKind::With(_));
+        let within = is_inside || changes_context;
+        block.program.iter().chain(&block.inverse).for_each(|program| self.add_program(program, within));
     }
 
-    fn add(&mut self, value: &Expr) {
+    fn add(&mut self, value: &Expr, is_inside: bool) {
         match value {
             Expr::Undefined | Expr::Literal(_) => {}
-            Expr::Path(path) => self.add_path(path),
-            Expr::Call(call) => self.add_call(call),
+            Expr::Path(path) => self.add_path(path, is_inside),
+            Expr::Call(call) => self.add_call(call, is_inside),
         }
     }
 
-    fn add_call(&mut self, Call { helper, arguments, .. }: &Call) {
-        arguments.iter().for_each(|argument| self.add(argument));
+    fn add_call(&mut self, Call { helper, arguments, .. }: &Call, is_inside: bool) {
+        arguments.iter().for_each(|argument| self.add(argument, is_inside));
         if let (ValueHelper::Lookup, Some(of)) = (helper, arguments.first()) {
-            self.add_all_of(of);
+            self.add_all_of(of, is_inside);
         }
     }
 
-    fn add_path(&mut self, path: &Path) {
+    fn add_path(&mut self, path: &Path, is_inside: bool) {
         let names = names(path);
         self.first.extend(names.first().cloned());
+        if is_inside {
+            self.first_inside.extend(names.first().cloned());
+        }
         for pair in names.windows(2) {
             if let [before, name] = pair {
                 self.after.entry(before.clone()).or_default().insert(name.clone());
@@ -85,8 +92,8 @@ impl Mentions {
     }
 
     /// Adds a value whose members are looked at without their names being said.
-    fn add_all_of(&mut self, value: &Expr) {
-        self.add(value);
+    fn add_all_of(&mut self, value: &Expr, is_inside: bool) {
+        self.add(value, is_inside);
         match value {
             Expr::Undefined | Expr::Literal(_) => {}
             Expr::Path(path) => match names(path).last() {
