@@ -16,10 +16,11 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    task::JoinSet,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::connection::connection;
 use crate::settings::Settings;
@@ -94,12 +95,13 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Drained {
     let tls = tls.map(TlsAcceptor::from);
-    let connections = TaskTracker::new();
-    let cut = CancellationToken::new();
+    let mut connections = JoinSet::new();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     loop {
         let accepted = tokio::select! {
             accepted = next(&mut listener, &places) => accepted,
+            // One that has ended, were it by a panic, is forgotten.
+            Some(_) = connections.join_next() => continue,
             () = stop.cancelled() => break,
         };
         let (stream, peer, place) = match accepted {
@@ -113,19 +115,18 @@ pub async fn serve(
                 continue;
             }
         };
-        let serving = connection(stream, peer, router.clone(), tls.clone(), limits, stop.clone());
-        let cut = cut.clone();
+        // A token of its own: those of one parent wait for each other whenever they are looked at.
+        let serving = connection(stream, peer, router.clone(), tls.clone(), limits, stop.child_token());
         connections.spawn(async move {
             let _place = place;
-            cut.run_until_cancelled(serving).await;
+            serving.await;
         });
     }
     drop(listener);
-    connections.close();
-    let finished = timeout(limits.drain, connections.wait()).await.is_ok();
-    let left = if finished { 0 } else { connections.len() };
-    cut.cancel();
-    connections.wait().await;
+    // What does not end in time is left in the set.
+    let _ = timeout(limits.drain, async { while connections.join_next().await.is_some() {} }).await;
+    let left = connections.len();
+    connections.shutdown().await;
     Drained { cut: left }
 }
 

@@ -1,6 +1,6 @@
 //! One connection of a client, from its handshake to its end.
 
-use std::{convert::Infallible, future::pending, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,10 +14,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -154,44 +154,50 @@ fn too_slow(mut response: Response) -> Response {
 }
 
 /// What a connection is doing.
+///
+/// It is looked at when a limit may have passed, and tells nobody of a change, so that requests
+/// cost no timers and no turns of the connection's task.
 struct Activity {
-    requests: Arc<watch::Sender<Requests>>,
+    requests: Arc<Mutex<Requests>>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Requests {
-    begun: u64,
     in_flight: u64,
+    /// When the last one ended; `None` before the first has.
+    ended_at: Option<Instant>,
 }
 
 impl Activity {
     fn new() -> Self {
-        Self { requests: Arc::new(watch::Sender::new(Requests::default())) }
+        Self { requests: Arc::default() }
     }
 
     /// A request head has arrived; the request is in flight until the guard is dropped.
     fn begin(&self) -> InFlight {
-        self.requests.send_modify(|requests| {
-            requests.begun += 1;
-            requests.in_flight += 1;
-        });
+        self.requests.lock().in_flight += 1;
         InFlight { requests: Arc::clone(&self.requests) }
     }
 
     /// Waits until no request head has arrived for as long as the limits allow: the one for the
     /// first head, or the one between two.
     fn quiet(&self, limits: Limits) -> impl Future<Output = ()> + use<> {
-        let mut requests = self.requests.subscribe();
+        let requests = Arc::clone(&self.requests);
+        let Limits { header_timeout, idle_timeout, .. } = limits;
         async move {
+            let since = Instant::now();
             loop {
-                let Ok(seen) = requests.wait_for(|requests| requests.in_flight == 0).await.map(|seen| *seen) else {
-                    return pending().await;
+                let (now, Requests { in_flight, ended_at }) = (Instant::now(), *requests.lock());
+                let look_at = match ended_at {
+                    // Whatever is in flight, or may still begin and end before the limit for the
+                    // first head, leaves the idle time to those after it.
+                    _ if in_flight > 0 => now + idle_timeout,
+                    None if now >= since + header_timeout => return,
+                    None => (since + header_timeout).min(now + idle_timeout),
+                    Some(ended_at) if now >= ended_at.max(since) + idle_timeout => return,
+                    Some(ended_at) => ended_at.max(since) + idle_timeout,
                 };
-                let limit = if seen.begun == 0 { limits.header_timeout } else { limits.idle_timeout };
-                let next = requests.wait_for(|requests| requests.begun != seen.begun);
-                if timeout(limit, next).await.is_err() {
-                    return;
-                }
+                sleep_until(look_at).await;
             }
         }
     }
@@ -199,11 +205,13 @@ impl Activity {
 
 /// A request that its connection works on.
 pub(super) struct InFlight {
-    requests: Arc<watch::Sender<Requests>>,
+    requests: Arc<Mutex<Requests>>,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.requests.send_modify(|requests| requests.in_flight -= 1);
+        let mut requests = self.requests.lock();
+        requests.in_flight -= 1;
+        requests.ended_at = Some(Instant::now());
     }
 }
