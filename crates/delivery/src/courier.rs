@@ -11,6 +11,7 @@ mod follows;
 mod job;
 mod queue;
 mod results;
+mod runs;
 mod skips;
 mod starts;
 #[cfg(test)]

@@ -169,7 +169,7 @@ impl Courier {
         let Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes, .. } = self.health;
         let detail = Detail {
             revision: self.revision,
-            holes: hole_runs(&self.live),
+            holes: self.live.runs().collect(),
             tries: tries(&self.live),
             streak: self.streak.letters.iter().map(|sequence| sequence.0).collect(),
             streak_suspended: self.streak.suspended,
@@ -188,7 +188,7 @@ impl Courier {
 
 /// What is to be written down of a job's entries.
 pub(super) fn of_queue(queue: &Queue, revision: u64) -> String {
-    let detail = JobDetail { revision, holes: hole_runs(queue), tries: tries(queue) };
+    let detail = JobDetail { revision, holes: queue.runs().collect(), tries: tries(queue) };
     serde_json::to_string(&detail).expect("numbers and lists always make JSON")
 }
 
@@ -222,7 +222,7 @@ fn restored_queue(
         queue.insert_unread((first..=last).map(Sequence));
     }
     for TriesDetail(first, last, failures, acceptances_then, batch_max, due) in tries {
-        for hole in queue.holes_between(Sequence(first), Sequence(last)) {
+        for hole in queue.tried_between(Sequence(first), Sequence(last)) {
             hole.tries = EntryTries { failures, acceptances_then };
             hole.batch_max = usize::try_from(batch_max).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
             hole.due = due.map(|(at_wall, length)| restored(Timestamp::from_millis(at_wall), length, now));
@@ -231,20 +231,9 @@ fn restored_queue(
     Ok(queue)
 }
 
-fn hole_runs(queue: &Queue) -> Vec<(u64, u64)> {
-    let mut runs: Vec<(u64, u64)> = Vec::new();
-    for (sequence, _) in queue.holes() {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == sequence.0 => *last = sequence.0,
-            _ => runs.push((sequence.0, sequence.0)),
-        }
-    }
-    runs
-}
-
 fn tries(queue: &Queue) -> Vec<TriesDetail> {
     let mut runs: Vec<TriesDetail> = Vec::new();
-    for (sequence, hole) in queue.holes() {
+    for (sequence, hole) in queue.tried() {
         let EntryTries { failures, acceptances_then } = hole.tries;
         let batch_max = if hole.batch_max == usize::MAX { 0 } else { hole.batch_max as u64 };
         if failures == 0 && batch_max == 0 {

@@ -10,12 +10,16 @@ use domain::{Entry, Sequence};
 use integrations::BatchLimits;
 use store::LetterFate;
 
-use super::{Due, Hole, Phase};
+use super::{Due, Hole, Phase, runs::Runs};
 use crate::decide::EntryTries;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     holes: BTreeMap<Sequence, Hole>,
+    // Of their sequences, which are written down with every group of outcomes.
+    runs: Runs,
+    // All that may have failed, for the same reason; some of them have not.
+    tried: BTreeSet<Sequence>,
     ready: BTreeSet<Sequence>,
     waiting: BTreeSet<(Duration, Sequence)>,
     unread_count: usize,
@@ -56,18 +60,34 @@ impl Queue {
         self.holes.get(&sequence)
     }
 
+    /// An entry that may have failed.
     pub(super) fn hole_mut(&mut self, sequence: Sequence) -> Option<&mut Hole> {
-        self.holes.get_mut(&sequence)
+        let hole = self.holes.get_mut(&sequence)?;
+        self.tried.insert(sequence);
+        Some(hole)
     }
 
-    pub(super) fn holes(&self) -> impl Iterator<Item = (Sequence, &Hole)> {
-        self.holes.iter().map(|(sequence, hole)| (*sequence, hole))
+    /// First and last of each run of entries.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u64, u64)> {
+        debug_assert!(
+            self.runs.iter().flat_map(|(first, last)| first..=last).eq(self.holes.keys().map(|sequence| sequence.0)),
+            "{:?} of {:?}",
+            self.runs,
+            self.holes.keys()
+        );
+        self.runs.iter()
+    }
+
+    /// All entries that may have failed.
+    pub(super) fn tried(&self) -> impl Iterator<Item = (Sequence, &Hole)> {
+        self.tried.iter().filter_map(|sequence| Some((*sequence, self.holes.get(sequence)?)))
     }
 
     /// Takes up an entry; `letter` is what the ledger counts it as, if it was settled before.
     pub(super) fn insert(&mut self, entry: Arc<Entry>, letter: Option<LetterFate>) {
         let sequence = entry.sequence;
         self.loaded_bytes += entry.bytes.len();
+        self.runs.insert(sequence);
         self.holes.insert(sequence, Hole { entry: Some(entry), phase: Phase::Ready, letter, ..Hole::unread() });
         self.ready.insert(sequence);
     }
@@ -76,12 +96,18 @@ impl Queue {
     pub(super) fn insert_unread(&mut self, sequences: impl Iterator<Item = Sequence>) {
         for sequence in sequences {
             self.holes.insert(sequence, Hole::unread());
+            self.runs.insert(sequence);
             self.unread_count += 1;
         }
     }
 
-    pub(super) fn holes_between(&mut self, first: Sequence, last: Sequence) -> impl Iterator<Item = &mut Hole> {
-        self.holes.range_mut(first..=last.max(first)).map(|(_, hole)| hole)
+    /// A run of entries that have failed.
+    pub(super) fn tried_between(&mut self, first: Sequence, last: Sequence) -> impl Iterator<Item = &mut Hole> {
+        let tried = &mut self.tried;
+        self.holes.range_mut(first..=last.max(first)).map(|(sequence, hole)| {
+            tried.insert(*sequence);
+            hole
+        })
     }
 
     /// The first entries whose bytes are not at hand, at most `count`.
@@ -106,7 +132,7 @@ impl Queue {
     pub(super) fn remove_unread(&mut self, sequence: Sequence) -> bool {
         let is_unread = self.holes.get(&sequence).is_some_and(|hole| hole.phase == Phase::Unread);
         if is_unread {
-            self.holes.remove(&sequence);
+            self.take(sequence);
             self.unread_count -= 1;
         }
         is_unread
@@ -117,7 +143,7 @@ impl Queue {
         let waits = |(_, hole): &(&Sequence, &Hole)| hole.phase != Phase::InFlight;
         let removed: Vec<_> = self.holes.range(..=last).filter(waits).map(|(sequence, _)| *sequence).collect();
         for sequence in &removed {
-            let Some(mut hole) = self.holes.remove(sequence) else { continue };
+            let Some(mut hole) = self.take(*sequence) else { continue };
             self.unread_count -= usize::from(hole.phase == Phase::Unread);
             self.ready.remove(sequence);
             if let Some(due) = hole.due {
@@ -130,13 +156,19 @@ impl Queue {
 
     /// Lets go of an entry that was in flight and has its fate now.
     pub(super) fn remove_settled(&mut self, entry: &Entry) -> Option<Hole> {
-        let hole = self.holes.remove(&entry.sequence)?;
+        let hole = self.take(entry.sequence)?;
         self.loaded_bytes -= entry.bytes.len();
         Some(hole)
     }
 
+    fn take(&mut self, sequence: Sequence) -> Option<Hole> {
+        self.runs.remove(sequence);
+        self.tried.remove(&sequence);
+        self.holes.remove(&sequence)
+    }
+
     pub(super) fn first_in_flight(&self) -> Option<Sequence> {
-        self.holes().find(|(_, hole)| hole.phase == Phase::InFlight).map(|(sequence, _)| sequence)
+        self.holes.iter().find(|(_, hole)| hole.phase == Phase::InFlight).map(|(sequence, _)| *sequence)
     }
 
     /// The last entry up to `end`.
@@ -157,12 +189,17 @@ impl Queue {
     /// Lets go of what is not in flight.
     pub(super) fn drop_idle(&mut self) {
         self.unload();
-        self.holes.retain(|_, hole| hole.phase == Phase::InFlight);
+        let is_idle = |(_, hole): &(&Sequence, &Hole)| hole.phase != Phase::InFlight;
+        let idle: Vec<_> = self.holes.iter().filter(is_idle).map(|(sequence, _)| *sequence).collect();
+        for sequence in idle {
+            self.take(sequence);
+        }
         self.unread_count = 0;
     }
 
     /// Lets every entry start anew, as a new revision does.
     pub(super) fn forget_tries(&mut self) {
+        self.tried.clear();
         for hole in self.holes.values_mut() {
             hole.tries = EntryTries::default();
             hole.batch_max = usize::MAX;
@@ -263,7 +300,7 @@ impl Queue {
 
     /// Lets one entry wait while others go on, and be tried again with at most `batch_max`.
     pub(super) fn wait(&mut self, sequence: Sequence, due: Due, batch_max: usize) {
-        let Some(hole) = self.holes.get_mut(&sequence) else { return };
+        let Some(hole) = self.hole_mut(sequence) else { return };
         hole.due = Some(due);
         hole.batch_max = hole.batch_max.min(batch_max);
         self.park(sequence);
