@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Account {
     pub(crate) reloads: tokio::sync::Mutex<()>,
     /// Held while a page of the log is read.
     pub(crate) shelf: tokio::sync::Mutex<Shelf>,
+    /// Who holds the shelf or waits for it.
+    pub(crate) readers: AtomicUsize,
     state: Mutex<AccountState>,
     // Whether the operator keeps it from delivering.
     suspended: AtomicBool,
@@ -57,6 +59,7 @@ impl Account {
             id,
             reloads: tokio::sync::Mutex::default(),
             shelf: tokio::sync::Mutex::default(),
+            readers: AtomicUsize::new(0),
             state: Mutex::new(state),
             suspended: AtomicBool::new(false),
         }
@@ -124,7 +127,7 @@ impl Account {
             return Join::Stale;
         }
         if frontier < state.matched {
-            return Join::Behind(state.matched);
+            return Join::Behind;
         }
         lane_state.reading = false;
         if frontier > state.matched && !state.index.is_empty() {
@@ -214,8 +217,8 @@ impl Account {
 pub(crate) enum Join {
     /// Nothing: it joined, or is told when it can.
     Done,
-    /// Read up to here.
-    Behind(Sequence),
+    /// Read on.
+    Behind,
     /// Look again: it is no longer where it was.
     Stale,
 }

@@ -1,8 +1,8 @@
 //! The entries of one account that couriers hold, for others that read the same part of its log.
 //!
 //! Subscriptions that fall behind together read the same pages; each entry is then read from the
-//! database once and kept in memory once. Deliberately absent: keeping anything alive. What no
-//! courier has to send any more is gone from here, too.
+//! database once, understood once and kept in memory once. What no courier has to send is kept
+//! only while others wait for their turn to read, and no more than one page of it.
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +17,8 @@ const SWEEP_FROM: usize = 4_096;
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     entries: BTreeMap<Sequence, Weak<Entry>>,
+    // The page that was read last. Most that read it want nothing of it, and would keep nothing.
+    kept: Vec<Arc<Entry>>,
     // The number of places at which the empty ones are looked for.
     sweep_at: usize,
 }
@@ -30,13 +32,20 @@ impl Shelf {
         run.map_while(|((found, entry), wanted)| entry.upgrade().filter(|_| found.0 == wanted)).collect()
     }
 
-    /// Keeps a page in mind as long as somebody else keeps its entries.
+    /// Keeps a page in mind as long as somebody else keeps its entries, and alive until the next
+    /// one or until it is let go.
     pub(crate) fn put(&mut self, page: &[Arc<Entry>]) {
+        self.kept = page.to_vec();
         self.entries.extend(page.iter().map(|entry| (entry.sequence, Arc::downgrade(entry))));
         if self.entries.len() > self.sweep_at.max(SWEEP_FROM) {
             self.entries.retain(|_, entry| entry.strong_count() > 0);
             self.sweep_at = self.entries.len() * 2;
         }
+    }
+
+    /// Nobody waits for the page that was read last.
+    pub(crate) fn let_go(&mut self) {
+        self.kept = Vec::new();
     }
 }
 
@@ -63,6 +72,7 @@ mod tests {
         let mut shelf = Shelf::default();
         let mut held: Vec<_> = [3, 4, 5, 7].map(entry).into();
         shelf.put(&held);
+        shelf.let_go();
         assert_eq!(found(&shelf, 2, 10), [3, 4, 5]);
         assert_eq!(found(&shelf, 3, 1), [4]);
         assert_eq!(found(&shelf, 1, 10), [0; 0]);
@@ -71,6 +81,17 @@ mod tests {
         assert_eq!(found(&shelf, 2, 10), [3]);
         assert_eq!(found(&shelf, 3, 10), [0; 0]);
         assert!(Arc::ptr_eq(&shelf.page(Sequence(2), 1)[0], &held[0]));
+    }
+
+    #[test]
+    fn the_last_page_stays_until_it_is_let_go() {
+        let mut shelf = Shelf::default();
+        shelf.put(&[1, 2].map(entry));
+        assert_eq!(found(&shelf, 0, 10), [1, 2]);
+        shelf.put(&[3, 4].map(entry));
+        assert_eq!((found(&shelf, 0, 10), found(&shelf, 2, 10)), (vec![], vec![3, 4]));
+        shelf.let_go();
+        assert_eq!(found(&shelf, 2, 10), [0; 0]);
     }
 
     #[test]
@@ -83,6 +104,7 @@ mod tests {
             shelf.put(&page);
             assert!(shelf.entries.len() <= SWEEP_FROM + 256);
         }
+        shelf.let_go();
         assert_eq!(found(&shelf, 0, 10), [1]);
     }
 }

@@ -1,6 +1,9 @@
 //! Reads the log for a subscription that is behind, until it has caught up.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use domain::{Entry, Sequence};
 
@@ -41,7 +44,7 @@ impl Inner {
                     }
                     return;
                 }
-                Ok(Join::Behind(_) | Join::Stale) => self.pump(lane),
+                Ok(Join::Behind | Join::Stale) => self.pump(lane),
                 Err(error) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
@@ -88,7 +91,7 @@ impl Inner {
         // One read of neighbours; the holes beyond it come with the next round.
         let run = holes.iter().zip(first.0..).take_while(|(hole, expected)| hole.0 == *expected).count();
         let account = self.account(lane.account).await?;
-        let page = self.page(&account, first.previous(), run).await?;
+        let (page, _) = self.page(&account, first.previous(), run).await?;
         lane.read_holes(spec, &holes[..run], &page, self.clock.now());
         self.journal.note_lane(&account, lane, 0);
         Ok(Join::Stale)
@@ -103,24 +106,37 @@ impl Inner {
     ) -> Result<Join, store::Error> {
         let account = self.account(lane.account).await?;
         let joined = account.join(lane, frontier);
-        if let Join::Behind(matched) = joined {
-            let page = self.page(&account, frontier, PAGE_ENTRIES).await?;
+        if joined == Join::Behind {
+            let (page, matched) = self.page(&account, frontier, PAGE_ENTRIES).await?;
             lane.read_page(spec, frontier, matched, &page, self.clock.now());
         }
         self.journal.note_lane(&account, lane, 0);
         Ok(joined)
     }
 
-    /// Entries after `after`, in order and at most `count`; none where the log ends. Readers of
-    /// one account take turns, so that those who come for the same page find it read.
-    async fn page(&self, account: &Account, after: Sequence, count: usize) -> Result<Vec<Arc<Entry>>, store::Error> {
+    /// Entries after `after`, in order and at most `count`, none where the log ends; and how far the
+    /// account was matched just before they were read. Readers of one account take turns, so that
+    /// those who come for the same page find it read. It may take long until a turn comes: who went
+    /// no further than the account was at the beginning would never catch up with it.
+    async fn page(
+        &self,
+        account: &Account,
+        after: Sequence,
+        count: usize,
+    ) -> Result<(Vec<Arc<Entry>>, Sequence), store::Error> {
+        account.readers.fetch_add(1, Ordering::Relaxed);
         let mut shelf = account.shelf.lock().await;
-        let at_hand = shelf.page(after, count);
-        if !at_hand.is_empty() {
-            return Ok(at_hand);
+        let matched = account.lock().matched;
+        let mut page = Ok(shelf.page(after, count));
+        if page.as_ref().is_ok_and(Vec::is_empty) {
+            page = self.store.entry_page(account.id, after, count, PAGE_BYTES).await;
+            if let Ok(page) = &page {
+                shelf.put(page);
+            }
         }
-        let page = self.store.entry_page(account.id, after, count, PAGE_BYTES).await?;
-        shelf.put(&page);
-        Ok(page)
+        if account.readers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            shelf.let_go();
+        }
+        Ok((page?, matched))
     }
 }

@@ -148,7 +148,10 @@ impl World {
         } else if has_room {
             match self.account.join(lane, frontier) {
                 Join::Done | Join::Stale => None,
-                Join::Behind(matched) => Some(Read::Page(frontier, matched, self.page(frontier, 256))),
+                Join::Behind => {
+                    let matched = self.account.lock().matched;
+                    Some(Read::Page(frontier, matched, self.page(frontier, 256)))
+                }
             }
         } else {
             None
