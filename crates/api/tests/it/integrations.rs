@@ -255,6 +255,27 @@ async fn records_hide_in_each_config_what_its_own_version_calls_a_secret() {
 }
 
 #[tokio::test]
+async fn what_becomes_a_secret_is_hidden_in_the_config_before_it_too() {
+    let case = Case::start().await;
+    write_with(case.dir.path(), "two", GOOD, false, vec![]);
+    case.load().await;
+    case.patch("/config/token", json!("open-until-now-5e5e")).await.expect(200);
+    write_with(case.dir.path(), "two", GOOD, true, vec![room()]);
+    case.load().await;
+    let config = json!([
+        { "op": "replace", "path": "/config/token", "value": "canary-token-6f6f" },
+        { "op": "add", "path": "/config/room", "value": "lobby" },
+    ]);
+    case.app.admin("PATCH", &case.own, config).await.expect(200);
+    let newest = case.app.admin("GET", "/api/v2/auditlog?limit=1", Value::Null).await.expect(200);
+    let id = newest.body["items"][0]["_id"].as_str().expect("an id").to_owned();
+    let entry = case.app.admin("GET", &format!("/api/v2/auditlog/{id}"), Value::Null).await.expect(200);
+    assert_eq!(entry.body["previousVersion"]["config"]["token"], "********5e5e", "{}", entry.text);
+    assert_eq!(entry.body["currentVersion"]["config"]["token"], "********6f6f", "{}", entry.text);
+    assert!(!entry.text.contains("open-until-now"), "{}", entry.text);
+}
+
+#[tokio::test]
 async fn the_record_of_a_delete_hides_what_the_version_of_the_config_calls_a_secret() {
     let case = Case::start().await;
     write_with(case.dir.path(), "two", GOOD, false, vec![room()]);

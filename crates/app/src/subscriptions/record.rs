@@ -78,7 +78,7 @@ impl Record<'_> {
     fn versions(&self) -> Map<String, Value> {
         let mut versions = Map::new();
         if let (Some(before), Some(after)) = (self.before, self.after) {
-            versions.insert("delta".to_owned(), delta(before.form, after).into());
+            versions.insert("delta".to_owned(), delta(before.form, after.form, &self.shown(after)).into());
         }
         for (name, version) in [("previousVersion", self.before), ("currentVersion", self.after)] {
             if let Some(version) = version {
@@ -88,21 +88,39 @@ impl Record<'_> {
         versions
     }
 
-    fn version(&self, Version { form, integration }: Version<'_>) -> Value {
+    fn version(&self, version: Version<'_>) -> Value {
+        let Version { form, integration } = version;
         json!({
             "_id": self.id.to_string(),
             "kind": integration.key(),
             "name": form.name,
-            "config": integration.redacted_config(&form.config),
+            "config": self.shown(version),
             "statements": form.statements,
             "on": form.on,
             "tags": form.tags,
         })
     }
+
+    /// The config of one side, as its own version of the integration shows it; what a newer version
+    /// calls a secret no longer stands in clear either.
+    fn shown(&self, Version { form, integration }: Version<'_>) -> Map<String, Value> {
+        let mut shown = integration.redacted_config(&form.config);
+        let Some(Version { integration: newer, .. }) = self.after else { return shown };
+        let mut by_newer = newer.redacted_config(&form.config);
+        for variable in newer.form_variables() {
+            let is_clear = shown.get(&variable.key) == form.config.get(&variable.key);
+            if let Some(value) = by_newer.remove(&variable.key).filter(|_| is_clear || variable.secret) {
+                shown.insert(variable.key.clone(), value);
+            }
+        }
+        shown
+    }
 }
 
 /// A JSON Patch between the versions. A secret that changed is in it even when its mask did not.
-fn delta(before: &Form, Version { form: after, integration }: Version<'_>) -> Vec<Value> {
+///
+/// `shown` is the config after it as it may be shown.
+fn delta(before: &Form, after: &Form, shown: &Map<String, Value>) -> Vec<Value> {
     let mut delta = Vec::new();
     let mut replaced = |path: &str, changed: bool, value: Value| {
         if changed {
@@ -113,7 +131,6 @@ fn delta(before: &Form, Version { form: after, integration }: Version<'_>) -> Ve
     replaced("/on", before.on != after.on, after.on.into());
     replaced("/tags", before.tags != after.tags, after.tags.clone().into());
     replaced("/statements", before.statements != after.statements, after.statements.clone());
-    let shown = integration.redacted_config(&after.config);
     for name in before.config.keys().filter(|name| !after.config.contains_key(*name)) {
         delta.push(json!({ "op": "remove", "path": config_path(name) }));
     }
