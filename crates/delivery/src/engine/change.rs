@@ -117,6 +117,10 @@ impl Inner {
             Err(error) => return Err(error),
         };
         let lane = account.lock().lanes.get(&id).map(Arc::clone);
+        if stored.is_none() {
+            self.is_whole(id);
+            self.outdated.lock().remove(&id);
+        }
         match (stored, lane) {
             (None, None) => {}
             (None, Some(lane)) => account.remove(&lane),

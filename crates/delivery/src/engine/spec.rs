@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use integrations::{Fitting, Integration};
-use serde_json::Map;
 use store::Subscription;
 
 use super::{Engine, Inner};
@@ -38,10 +37,14 @@ impl Inner {
         let statements = serde_json::from_str(&subscription.edit.statements).map_err(|error| error.to_string())?;
         let policy = policy::Policy::parse(&statements)
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-        // A configuration that does not open suspends the subscription at its first attempt.
+        // A configuration that does not open suspends the subscription at its first attempt, and
+        // says nothing of the version that it was made for.
         let config = OpenConfig::values(&*self.keys, subscription.account, subscription.id, &subscription.edit.config);
-        let config = config.unwrap_or_else(|_| Map::new());
-        let Fitting { integration, is_older } = shelf.fitting(&config);
+        let Fitting { integration, is_older } = match &config {
+            Ok(config) => shelf.fitting(config),
+            Err(_) => Fitting { integration: Arc::clone(shelf.newest()), is_older: false },
+        };
+        let config = config.unwrap_or_default();
         let mut outdated = self.outdated.lock();
         if is_older {
             outdated.insert(subscription.id);

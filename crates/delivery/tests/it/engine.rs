@@ -206,3 +206,15 @@ async fn a_paced_target_gets_its_requests_apart_and_in_order() {
     }
     process.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_delivered_is_a_problem_until_it_is_deleted() {
+    let data = data();
+    let process = Process::started(data.path()).await;
+    let made = process.subscribe("no-such-integration", "proj/web", "http://127.0.0.1:9").await;
+    let problems = process.engine.health().problems;
+    assert_eq!(problems, ["subscriptions that cannot be delivered as they are stored: 1"]);
+    process.delete(made.id).await;
+    assert_eq!(process.engine.health().problems, [""; 0]);
+    process.stop().await;
+}
