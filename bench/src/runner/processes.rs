@@ -229,6 +229,9 @@ impl Server {
             ("AUDITCAST_INTEGRATIONS_DIR", show(&tools.integrations)),
             ("AUDITCAST_ALLOW_DESTINATIONS", "127.0.0.0/8".to_owned()),
             ("AUDITCAST_ACCOUNT_SUBSCRIPTIONS_MAX", "1000000".to_owned()),
+            // A scene makes subscriptions as fast as it can.
+            ("AUDITCAST_RATE_LIMIT_TOKEN", "0".to_owned()),
+            ("AUDITCAST_RATE_LIMIT_ADDRESS", "0".to_owned()),
         ];
         if let Some(tls) = sink.tls {
             let names: Vec<String> = VENDOR_HOSTS.iter().map(|host| format!("{host}:443={tls}")).collect();

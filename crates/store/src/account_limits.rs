@@ -41,7 +41,7 @@ impl Counted {
     fn count(self) -> &'static str {
         match self {
             Self::Tokens => "SELECT count(*) FROM token WHERE account = ?1",
-            Self::Subscriptions => "SELECT count(*) FROM subscription WHERE account = ?1 AND deleted_at IS NULL",
+            Self::Subscriptions => "SELECT subscriptions FROM account WHERE no = ?1",
             Self::IngestSources => "SELECT count(*) FROM ingest_source WHERE account = ?1",
         }
     }

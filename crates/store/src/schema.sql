@@ -21,7 +21,9 @@ CREATE TABLE account (
     suspended_at  INTEGER,
     suspended_why TEXT,
     -- JSON array: what its deliveries may reach beside public addresses.
-    allow_destinations TEXT NOT NULL DEFAULT '[]'
+    allow_destinations TEXT NOT NULL DEFAULT '[]',
+    -- Those that are not deleted: counting them out would hold up the writer.
+    subscriptions INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- How long entries are kept, of accounts for which that is not as for all. `days` NULL: as for all.
@@ -123,6 +125,13 @@ CREATE TABLE subscription (
     deleted_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscription_list ON subscription (account, integration, created_at) WHERE deleted_at IS NULL;
+CREATE TRIGGER subscription_made AFTER INSERT ON subscription BEGIN
+    UPDATE account SET subscriptions = subscriptions + 1 WHERE no = NEW.account;
+END;
+CREATE TRIGGER subscription_deleted AFTER UPDATE OF deleted_at ON subscription
+WHEN OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL BEGIN
+    UPDATE account SET subscriptions = subscriptions - 1 WHERE no = NEW.account;
+END;
 
 -- Which statements judged what: the progress of the subscription when each revision began.
 CREATE TABLE revision (

@@ -89,4 +89,6 @@ pub(super) async fn an_account_has_so_many_of_each_and_no_more(mut bench: Bench)
     made(&bench, other, 3).await;
     bench.store.subscription_delete(account, subscription.id, record("gone")).await.expect("is deleted");
     bench.store.subscription_create(new(), record("made")).await.expect("there is room");
+    let beyond = bench.store.subscription_create(new(), record("made")).await;
+    assert!(matches!(beyond, Err(Error::Limit { .. })), "{beyond:?}");
 }
