@@ -222,6 +222,17 @@ fn in_order_no_job_passes_an_entry_of_the_log_that_waits() {
     assert!(scene.take_job().is_none(), "the others of the job do not pass its first");
 }
 
+#[test]
+fn in_order_no_entry_of_the_log_passes_a_request_of_a_job_under_an_older_revision() {
+    let mut scene = Scene::with_job(JobKind::Replay, 5, ORDERED);
+    let load = scene.take_job().expect("the log is done");
+    scene.courier.revise(2, ORDERED);
+    scene.bring(41, 41);
+    assert!(scene.takes_nothing(), "one request at a time");
+    scene.end(&load, &Outcome::Accepted);
+    assert_eq!(sequences(&scene.take(SINGLE)), [41]);
+}
+
 /// Ten refusals after an acceptance: nine dead letters, then a suspension.
 fn suspended_by_refusals() -> Scene {
     let mut scene = Scene::new(PACING, 12);
