@@ -51,8 +51,8 @@ pub struct Courier {
     frontier: Sequence,
     // Entries of the log.
     live: Queue,
-    // It shares everything below with them.
-    job: Option<Job>,
+    // It shares everything below with them. Most have none, so it takes no room in them.
+    job: Option<Box<Job>>,
     news: JobNews,
     streak: Streak,
     in_flight: u32,

@@ -68,6 +68,13 @@ impl Policy {
         &self.sent
     }
 
+    /// The same without the statements as they were sent, in whose place stands null: for those who
+    /// keep many policies and only ask them.
+    #[must_use]
+    pub fn compiled(self) -> Self {
+        Self { sent: Value::Null, ..self }
+    }
+
     /// Whether it has no statements. Such a policy allows nothing.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()

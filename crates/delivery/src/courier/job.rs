@@ -69,7 +69,7 @@ impl Courier {
     /// The text of the parser when its detail cannot be read; then nothing is begun.
     pub fn begin_job(&mut self, stored: &StoredJob, now: Now) -> Result<(), String> {
         let queue = super::detail::restore_queue(&stored.progress, self.revision, now)?;
-        self.job = Some(Job {
+        self.job = Some(Box::new(Job {
             id: stored.id,
             kind: stored.kind,
             last: stored.last,
@@ -79,7 +79,7 @@ impl Courier {
             counts: stored.progress.counts,
             is_stopped: false,
             end_is_journaled: false,
-        });
+        }));
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Courier {
 
     /// The job in work.
     pub fn job(&self) -> Option<&Job> {
-        self.job.as_ref()
+        self.job.as_deref()
     }
 
     /// Lets no more request of this job start; `false` when it is not in work.
@@ -206,7 +206,7 @@ impl Courier {
 
     /// Whether the job has nothing more to do.
     pub fn job_has_ended(&self) -> bool {
-        self.job.as_ref().is_some_and(Job::has_ended)
+        self.job.as_deref().is_some_and(Job::has_ended)
     }
 
     /// Takes note that the end of this job is written down.

@@ -55,7 +55,7 @@ impl Inner {
         Ok(Spec {
             revision: subscription.revision,
             name: subscription.edit.name.clone(),
-            policy: Arc::new(policy),
+            policy: Arc::new(policy.compiled()),
             config: subscription.edit.config.clone(),
             batch: integration.batch(&config),
             unusable: shelf.unusable(),
