@@ -1,5 +1,6 @@
 mod batches;
 mod jobs;
+mod results;
 mod test_sends;
 
 use std::{sync::Arc, time::Duration};
