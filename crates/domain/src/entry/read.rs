@@ -222,18 +222,11 @@ impl<'de> Visitor<'de> for Selected<'_> {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object, A::Error> {
         // Room for what is derived, too: growing takes longer than reading.
-        let mut object = Object::with_capacity(32);
-        while let Some(Name(name)) = members.next_key()? {
-            if (self.0)("", &name) {
-                let value = members.next_value_seed(Member { of: &name, keeps: self.0 })?;
-                object.insert(name.into_owned(), value);
-            } else {
-                members.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(object)
+        let room = Object::with_capacity(32);
+        let read = |members: &mut A, name: &str| members.next_value_seed(Member { of: name, keeps: self.0 });
+        kept_members(members, room, |name| (self.0)("", name), read)
     }
 }
 
@@ -286,17 +279,28 @@ impl<'de> Visitor<'de> for Member<'_> {
         Value::deserialize(SeqAccessDeserializer::new(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Object::with_capacity(8);
-        while let Some(Name(name)) = members.next_key()? {
-            if (self.keeps)(self.of, &name) {
-                object.insert(name.into_owned(), members.next_value()?);
-            } else {
-                members.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(object.into())
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Value, A::Error> {
+        let keeps = |name: &str| (self.keeps)(self.of, name);
+        kept_members(members, Object::with_capacity(8), keeps, |members, _| members.next_value()).map(Value::from)
     }
+}
+
+/// Adds the members that are kept to `object`, each as `read` reads it, and passes over the others.
+fn kept_members<'de, A: MapAccess<'de>>(
+    mut members: A,
+    mut object: Object,
+    keeps: impl Fn(&str) -> bool,
+    read: impl Fn(&mut A, &str) -> Result<Value, A::Error>,
+) -> Result<Object, A::Error> {
+    while let Some(Name(name)) = members.next_key()? {
+        if keeps(&name) {
+            let value = read(&mut members, &name)?;
+            object.insert(name.into_owned(), value);
+        } else {
+            members.next_value::<IgnoredAny>()?;
+        }
+    }
+    Ok(object)
 }
 
 /// Keeps the members of these names as they were sent.
