@@ -64,7 +64,7 @@ pub(super) fn measure(tools: &Tools, scale: &Scale, folder: &Path) -> anyhow::Re
     let sync = syncs(folder.path(), Duration::from_secs_f64(scale.latency_s))?;
     let store = folder.path().join("store");
     fs::create_dir(&store)?;
-    let store = tools.store_rates(&store, true)?.map(|[_, batched]| batched);
+    let store = tools.store_rate(&store)?;
     Ok(Ceilings { direct: single, direct_batch: batch, store, sync, round_trip, costs })
 }
 

@@ -80,7 +80,7 @@ pub(super) struct Scale {
     pub idle: u64,
     pub idle_make_s: f64,
     pub idle_watch: Duration,
-    /// How often the store is measured with and without its index for searches.
+    /// How often ingest is measured with and without the index for searches.
     pub index_pairs: usize,
     /// How many entries there are when searches are timed.
     pub searched: &'static [u64],

@@ -72,31 +72,24 @@ impl Tools {
         Ok(Load(Process(command.spawn().context("bench-load")?)))
     }
 
-    /// The rates at which the store alone commits single entries of 64 callers and batches of 100 of
-    /// 8 callers, in entries a second, with or without its index for searches.
+    /// The rate at which the store alone commits batches of 100 of 8 callers, in entries a second.
     ///
     /// Nothing where the example that measures it is not built.
-    pub fn store_rates(&self, folder: &Path, indexed: bool) -> anyhow::Result<Option<[f64; 2]>> {
+    pub fn store_rate(&self, folder: &Path) -> anyhow::Result<Option<f64>> {
         use std::io::{BufRead, BufReader};
         let example = self.bin_dir.join("examples/commit_rate");
         if !example.is_file() {
             return Ok(None);
         }
         let mut command = Command::new(example);
-        if !indexed {
-            command.arg("--unindexed");
-        }
         let mut process = Process(command.arg(folder).arg("1").stdout(Stdio::piped()).spawn()?);
         let out = process.0.stdout.take().context("no output of commit_rate")?;
-        let mut single = None;
         for line in BufReader::new(out).lines() {
             let line = line?;
-            // The name of the load is followed by the rate and two percentiles.
-            let rate = || line.split_whitespace().rev().nth(2).and_then(|rate| rate.parse().ok());
             if line.contains("batches of 100") {
-                return Ok(single.zip(rate()).map(|(single, batched)| [single, batched]));
+                // The name of the load is followed by the rate and two percentiles.
+                return Ok(line.split_whitespace().rev().nth(2).and_then(|rate| rate.parse().ok()));
             }
-            single = single.or_else(rate);
         }
         Ok(None)
     }
@@ -219,7 +212,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub fn start(tools: &Tools, folder: &Path, sink: &Sink) -> anyhow::Result<Self> {
+    /// Starts a server whose settings are the default ones but for `settings` and what a row needs.
+    pub fn start(tools: &Tools, folder: &Path, sink: &Sink, settings: &[(&'static str, &str)]) -> anyhow::Result<Self> {
         let (data_dir, log) = (folder.join("data"), folder.join("server.log"));
         let token = format!("bench-{:032x}", u128::from(crate::now_us()));
         let mut environment = vec![
@@ -238,6 +232,7 @@ impl Server {
             environment.push(("AUDITCAST_CONNECT_TO", names.join(",")));
             environment.push(("AUDITCAST_EXTRA_CA", show(&sink.ca)));
         }
+        environment.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let process = launch(tools, &environment, folder, &log)?;
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self { process, address, token, data_dir, environment, log };

@@ -79,9 +79,14 @@ impl To {
 
 impl<'a> Scene<'a> {
     pub fn start(bench: &'a Bench, setup: SinkSetup) -> anyhow::Result<Self> {
+        Self::start_with(bench, setup, &[])
+    }
+
+    /// The same with further settings of the server, by their names in the environment.
+    pub fn start_with(bench: &'a Bench, setup: SinkSetup, settings: &[(&'static str, &str)]) -> anyhow::Result<Self> {
         let folder = bench.row_folder()?;
         let sink = Sink::start(&bench.tools, folder.path(), setup)?;
-        let server = Server::start(&bench.tools, folder.path(), &sink)?;
+        let server = Server::start(&bench.tools, folder.path(), &sink, settings)?;
         Ok(Self { tools: &bench.tools, sink, server, folder })
     }
 

@@ -44,6 +44,8 @@ pub struct Settings {
     pub master_key_file: Option<PathBuf>,
     /// Below this much free disk space, in bytes, ingest is refused.
     pub disk_free_min_bytes: u64,
+    /// Whether entries are indexed for searches.
+    pub search_index: bool,
     /// How long entries are kept.
     pub entry_retention: Duration,
     /// From this length on the write-ahead log is moved into the database, in bytes.
@@ -286,6 +288,7 @@ fn build(layers: &mut Layers) -> Settings {
         integrations_replace: layers.read("integrations_replace", values::texts),
         master_key_file: layers.read_optional("master_key_file", values::path),
         disk_free_min_bytes: layers.number("disk_free_min_bytes"),
+        search_index: layers.read("search_index", values::switch),
         entry_retention: layers.days("entry_retention_days"),
         wal_checkpoint_bytes: layers.number("wal_checkpoint_bytes"),
         wal_restart_bytes: layers.number("wal_restart_bytes"),

@@ -1,6 +1,5 @@
-//! How many entries a second become durable: `commit_rate [--unindexed] DIRECTORY [STORED…]`.
+//! How many entries a second become durable: `commit_rate DIRECTORY [STORED…]`.
 //!
-//! With `--unindexed` the index for searches is not built meanwhile, which tells what it costs.
 //! Prints a line for each kind of load, on an empty database and again when it holds as many
 //! entries as each STORED says (default 2,000,000). The directory must not hold a database.
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
@@ -35,18 +34,14 @@ impl Clock for RunningClock {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let indexes = arguments.first().is_none_or(|first| first != "--unindexed");
-    if !indexes {
-        arguments.remove(0);
-    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((directory, stored)) = arguments.split_first() else {
-        eprintln!("usage: commit_rate [--unindexed] DIRECTORY [STORED...]");
+        eprintln!("usage: commit_rate DIRECTORY [STORED...]");
         return ExitCode::FAILURE;
     };
     let stored: Result<Vec<u64>, _> = stored.iter().map(|count| count.parse()).collect();
     let stored = stored.ok().filter(|stored| !stored.is_empty()).unwrap_or_else(|| vec![2_000_000]);
-    match measure(Path::new(directory), &stored, indexes).await {
+    match measure(Path::new(directory), &stored).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -55,9 +50,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn measure(directory: &Path, stored: &[u64], indexes: bool) -> Result<(), Box<dyn std::error::Error>> {
+async fn measure(directory: &Path, stored: &[u64]) -> Result<(), Box<dyn std::error::Error>> {
     let clock = Arc::new(RunningClock(Instant::now()));
-    let store = Store::open(directory, StoreOptions { indexes, ..StoreOptions::default() }, clock)?;
+    let store = Store::open(directory, StoreOptions::default(), clock)?;
     let account = store.account_ensure("default", None).await?.id;
     println!("{:>12}  {:<24}  {:>10}  {:>9}  {:>9}", "stored", "load", "entries/s", "p50 ms", "p99 ms");
     for stored in std::iter::once(&0).chain(stored) {

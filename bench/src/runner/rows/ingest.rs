@@ -8,6 +8,15 @@ use super::super::{Bench, Cost, Found, Row, Scene, processes::SinkSetup, scene::
 const BATCHED_MOST: f64 = 50_000.0;
 /// The part of the store's own rate that is enough where the store is slower.
 const BATCHED_SHARE: f64 = 0.6;
+/// The part of the rate without the index for searches that is left with it.
+const INDEX_SHARE: f64 = 0.9;
+/// What is measured with the index and without: the name, the options of the load, and how many subscriptions
+/// get what comes in.
+const BESIDE_INDEX: [(&str, &str, usize); 3] = [
+    ("ingest with the index, single entries", "--conns 64", 0),
+    ("ingest with the index, batches of 100", "--conns 8 --batch 100", 0),
+    ("ingest with the index, 1 subscription delivers", "--conns 64", 1),
+];
 
 pub fn single(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let scene = Scene::start(bench, SinkSetup::default())?;
@@ -59,6 +68,29 @@ pub fn none_matches(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let (rate, cost) = closed_loop(bench, &scene, "--conns 64")?;
     bench.remember_peak(name, &cost);
     Ok(vec![Row::share(name, rate, (alone(bench)?, "without"), 0.85, Some(cost))])
+}
+
+/// What the index for searches, which is built behind the log, takes from ingest: rates with it and without in turn.
+pub fn beside_index(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (name, load, subscriptions) in BESIDE_INDEX {
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for _ in 0..bench.scale.index_pairs {
+            for (index, rates) in [("off", &mut without), ("on", &mut with)] {
+                let settings = [("AUDITCAST_SEARCH_INDEX", index)];
+                let scene = Scene::start_with(bench, SinkSetup::default(), &settings)?;
+                scene.subscribe(To::Post, subscriptions)?;
+                rates.push(closed_loop(bench, &scene, load)?.0);
+            }
+        }
+        rows.push(Row::share(name, median(with), (median(without), "without it"), INDEX_SHARE, None));
+    }
+    Ok(rows)
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied().unwrap_or_default()
 }
 
 /// The rate without a subscription.

@@ -28,7 +28,7 @@ pub(super) const ROWS: &[(&str, Measure)] = &[
     ("drain, batched", drain::batched),
     ("slow sink", drain::slow_sink),
     ("isolation", isolation::measure),
-    ("index", search::index_cost),
+    ("index", ingest::beside_index),
     ("search", search::measure),
     ("idle subscriptions", idle::measure),
     ("memory", idle::memory),

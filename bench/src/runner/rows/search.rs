@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::super::{Bench, Found, Row, Scene, processes::SinkSetup, table::Measured, wait_until};
+use super::super::{Bench, Row, Scene, processes::SinkSetup, table::Measured, wait_until};
 use crate::{hist::Times, http};
 
 /// Entries of one ingest request, and how many requests are under way.
@@ -24,8 +24,6 @@ const ASKED: u64 = 60;
 const ASKED_FOR: Duration = Duration::from_secs(5);
 /// What half of the questions and nearly all of them have to be answered within, where an index can help.
 const TARGET_MS: (f64, f64) = (50.0, 250.0);
-/// The part of the store's rate that is left with the index.
-const INDEX_SHARE: f64 = 0.9;
 /// How long it is waited until all is indexed.
 const INDEX_LIMIT: Duration = Duration::from_secs(1_800);
 
@@ -86,30 +84,6 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         }
     }
     Ok(rows)
-}
-
-/// What the index takes from the store, whose rate is measured with and without it in turn.
-pub fn index_cost(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    let names = ["store alone, single entries, with the index", "store alone, batches of 100, with the index"];
-    let mut rates = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
-    for _ in 0..bench.scale.index_pairs {
-        for (indexed, rates) in [false, true].into_iter().zip(&mut rates) {
-            let folder = bench.row_folder()?;
-            let Some(found) = bench.tools.store_rates(folder.path(), indexed)? else {
-                let not_run = |name: &&str| Row::new(name, Found::NotRun("commit_rate is not built".to_owned()));
-                return Ok(names.iter().map(not_run).collect());
-            };
-            rates.iter_mut().zip(found).for_each(|(rates, rate)| rates.push(rate));
-        }
-    }
-    let [without, with] = rates.map(|loads| loads.map(median));
-    let row = |load: usize| Row::share(names[load], with[load], (without[load], "without it"), INDEX_SHARE, None);
-    Ok(vec![row(0), row(1)])
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates.get(rates.len() / 2).copied().unwrap_or_default()
 }
 
 fn named(what: &str, stored: u64) -> String {

@@ -68,10 +68,11 @@ impl App {
     ) -> Result<(), Error> {
         if up_to.0.saturating_sub(after.0) > EntriesAsked::TAIL_MAX {
             let cause = format!("the index for searches stands at {after} of {up_to}");
-            return Err(Error::Unavailable {
-                message: "the log is being indexed for searches; try again in a while",
-                source: cause.into(),
-            });
+            let message = match self.store.options().indexes {
+                true => "the log is being indexed for searches; try again in a while",
+                false => "this server does not index the log for searches (its setting search_index is off)",
+            };
+            return Err(Error::Unavailable { message, source: cause.into() });
         }
         let mut after = after;
         while after < up_to {

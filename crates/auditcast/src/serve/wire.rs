@@ -42,6 +42,7 @@ pub async fn wire(settings: &Settings, master_key: Option<MasterKey>, base_url: 
         disk_free_min_bytes: settings.disk_free_min_bytes,
         wal_checkpoint_bytes: settings.wal_checkpoint_bytes,
         wal_restart_bytes: settings.wal_restart_bytes,
+        indexes: settings.search_index,
         account_limits: settings.account_limits,
         ..StoreOptions::default()
     };

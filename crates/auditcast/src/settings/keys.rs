@@ -139,6 +139,14 @@ pub const KEYS: &[Key] = &[
         "integrations_replace",
         "Keys of built-in integrations whose place a folder of the same name may take.",
     ),
+    text(
+        Group::Server,
+        "search_index",
+        Some("on"),
+        "`on` or `off`: whether entries are indexed for searches of the audit log. Off saves processor time and disk \
+         where nobody searches; searches answer 503 then once an account has more than 200,000 entries that are not \
+         in the index. On again, it is built on from where it ended.",
+    ),
     number(
         Group::Server,
         "disk_free_min_bytes",

@@ -100,6 +100,15 @@ fn values_that_do_not_fit_together_are_mistakes_of_the_layer_that_set_them() {
 }
 
 #[test]
+fn the_index_for_searches_is_on_or_off() {
+    assert!(with("", &[]).expect("valid").search_index);
+    assert!(!with("search_index = \"off\"", &[]).expect("valid").search_index);
+    let found = mistakes("search_index = true", &[("AUDITCAST_SEARCH_INDEX", "false")]);
+    let reasons: Vec<&str> = found.iter().map(|found| found.reason.as_str()).collect();
+    assert_eq!(reasons, ["must be a text in quotes", "\"false\" is not one of on, off"]);
+}
+
+#[test]
 fn no_mistake_shows_the_bootstrap_token() {
     for (file, overrides) in [
         ("bootstrap_token = \"canary token\"", &[][..]),
