@@ -227,7 +227,7 @@ impl AccountState {
     /// Lets the matcher bring entries to `lane`, which stands where the account stands.
     pub(crate) fn attach(&mut self, lane: &Arc<Lane>, state: &mut LaneState) {
         state.mode = Mode::Attached;
-        self.index.insert(lane.id, Arc::clone(&state.spec.policy));
+        self.index.insert(lane.id, state.spec.policy.clone());
         self.soil(lane);
     }
 

@@ -12,6 +12,7 @@ use store::AttemptsWrite;
 
 use crate::{
     outcome::{OutcomeKind, Reason},
+    seldom::Blank,
     status::millis,
 };
 pub use packed::{PackedError, pack, unpack};
@@ -171,6 +172,18 @@ pub(crate) struct Unwritten {
     attempts: Vec<Attempt>,
     bytes: usize,
     dropped: u64,
+}
+
+static BLANK: Unwritten = Unwritten { attempts: Vec::new(), bytes: 0, dropped: 0 };
+
+impl Blank for Unwritten {
+    fn blank() -> &'static Self {
+        &BLANK
+    }
+
+    fn is_blank(&self) -> bool {
+        self.attempts.is_empty() && self.dropped == 0
+    }
 }
 
 impl Unwritten {

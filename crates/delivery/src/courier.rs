@@ -31,6 +31,7 @@ pub use starts::Source;
 use crate::{
     decide::{EntryTries, Health},
     outcome::{Outcome, Reason},
+    seldom::Seldom,
     status::Failure,
 };
 pub use expire::Expired;
@@ -50,11 +51,11 @@ const PROBED_MAX: usize = 16;
 pub struct Courier {
     frontier: Sequence,
     // Entries of the log.
-    live: Queue,
+    live: Seldom<Queue>,
     // It shares everything below with them. Most have none, so it takes no room in them.
     job: Option<Box<Job>>,
-    news: JobNews,
-    streak: Streak,
+    news: Seldom<JobNews>,
+    streak: Seldom<Streak>,
     in_flight: u32,
     // Requests of earlier revisions that run to their end; they hold up no new one.
     in_flight_before: u32,
@@ -124,9 +125,9 @@ pub enum Flow {
     /// They may.
     Flowing,
     /// Not before `wait` is over; then one at a time until one is accepted.
-    Holding(Wait),
+    Holding(Box<Wait>),
     /// The same, and only a change or an accepted probe ends it.
-    Suspended(Wait),
+    Suspended(Box<Wait>),
 }
 
 /// A wait of a whole subscription.
@@ -237,10 +238,10 @@ impl Courier {
     pub fn new(frontier: Sequence, revision: u64, pacing: Pacing) -> Self {
         Self {
             frontier,
-            live: Queue::default(),
+            live: Seldom::default(),
             job: None,
-            news: JobNews::default(),
-            streak: Streak::default(),
+            news: Seldom::default(),
+            streak: Seldom::default(),
             in_flight: 0,
             in_flight_before: 0,
             window: 1,
@@ -308,6 +309,13 @@ impl Courier {
     /// Whether nothing is unsettled and nothing is being waited for.
     pub fn is_idle(&self) -> bool {
         self.live.is_empty() && self.in_flight() == 0 && self.flow == Flow::Flowing
+    }
+
+    /// Lets go of the room of what there is none of.
+    pub(crate) fn trim(&mut self) {
+        self.live.trim();
+        self.news.trim();
+        self.streak.trim();
     }
 
     /// Whether another matching entry can be taken up.
@@ -380,7 +388,7 @@ impl Courier {
         self.unload();
         self.queues().for_each(Queue::forget_tries);
         self.retry_streak();
-        self.streak = Streak::default();
+        self.streak = Seldom::default();
         self.in_flight_before += std::mem::take(&mut self.in_flight);
         self.pacing = pacing;
         self.revision = revision;
@@ -456,7 +464,7 @@ impl Courier {
     }
 
     fn queues(&mut self) -> impl Iterator<Item = &mut Queue> {
-        std::iter::once(&mut self.live).chain(self.job.as_mut().map(|job| &mut job.queue))
+        std::iter::once(&mut *self.live).chain(self.job.as_mut().map(|job| &mut job.queue))
     }
 
     /// Where the entries of a request come from; none when its job is no longer in work.

@@ -406,6 +406,7 @@ impl Inner {
             state.queued_for = Some(due);
             self.due.push(due, lane);
         }
+        state.trim();
     }
 
     /// Lets the subscriptions that stand ahead of their account look whether it has come.

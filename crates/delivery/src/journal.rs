@@ -222,7 +222,7 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         write.skipped.extend(skipped.iter().map(|range| (lane.id, range.clone())));
         let told = std::mem::take(&mut lane_state.told);
         write.told.extend(told.iter().cloned());
-        let attempts = std::mem::take(&mut lane_state.attempts);
+        let attempts = std::mem::take(&mut *lane_state.attempts);
         let mark = lane_state.courier.mark();
         drop(lane_state);
         lanes.push(TakenLane { lane, mark, dead, news, ended_job, skipped, told, attempts });

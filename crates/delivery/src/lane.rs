@@ -15,23 +15,24 @@ use crate::{
     attempts::Unwritten,
     courier::{Courier, Flow, JobEntry, JobRead, Load, Pacing},
     engine::{counters::AttemptCounters, figures::Tally},
+    seldom::Seldom,
 };
 
 /// What a request needs to know of its subscription, as one revision has it.
 pub(crate) struct Spec {
     pub(crate) revision: u64,
     /// What people call the subscription.
-    pub(crate) name: String,
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) name: Box<str>,
+    pub(crate) policy: Policy,
     pub(crate) integration: Arc<Integration>,
     /// Sealed; opened anew for each request.
-    pub(crate) config: Vec<u8>,
+    pub(crate) config: Box<[u8]>,
     /// How much one request takes under this configuration.
     pub(crate) batch: BatchLimits,
     /// Why nothing can be sent by its integration now, if so.
-    pub(crate) unusable: Option<String>,
+    pub(crate) unusable: Option<Box<str>>,
     /// Scheme, host and port of its requests, once one was made.
-    pub(crate) host: OnceLock<String>,
+    pub(crate) host: OnceLock<Box<str>>,
     /// Counts its attempts, together with those of all subscriptions to its integration.
     pub(crate) counters: Arc<AttemptCounters>,
 }
@@ -93,7 +94,7 @@ pub(crate) struct LaneState {
     /// Dead letters that are counted in the courier's progress and not yet written down.
     pub(crate) dead: Vec<DeadLetter>,
     /// Attempts that are not yet written down.
-    pub(crate) attempts: Unwritten,
+    pub(crate) attempts: Seldom<Unwritten>,
     /// Entries of the server's own that tell of what is in the courier's progress, to be written
     /// down together with it.
     pub(crate) told: Vec<EntryDraft>,
@@ -116,7 +117,7 @@ impl Lane {
             job_reading: false,
             jobs_changed: false,
             dead: Vec::new(),
-            attempts: Unwritten::default(),
+            attempts: Seldom::default(),
             told: Vec::new(),
             watched: false,
         };
@@ -212,6 +213,12 @@ impl LaneState {
     /// Whether there is anything about it that could last too long.
     pub(crate) fn is_worth_watching(&self) -> bool {
         self.mode != Mode::Attached || !self.courier.is_idle()
+    }
+
+    /// Lets go of the room of what there is none of.
+    pub(crate) fn trim(&mut self) {
+        self.courier.trim();
+        self.attempts.trim();
     }
 
     /// Whether it may send.

@@ -18,6 +18,7 @@ pub mod ledger;
 mod matcher;
 mod outcome;
 mod permits;
+mod seldom;
 mod send;
 mod shelf;
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl OpenConfig {
         spec: &Spec,
     ) -> Result<Self, Outcome> {
         if let Some(reason) = &spec.unusable {
-            return Err(Outcome::Misconfigured(Reason::new("integration_unusable", reason.clone())));
+            return Err(Outcome::Misconfigured(Reason::new("integration_unusable", reason.to_string())));
         }
         let config = Self::values(keys, account, subscription, &spec.config)?;
         Ok(Self::new(config, &spec.integration))

@@ -7,10 +7,18 @@ pub(crate) enum Glob {
     Any,
     /// No `*` in it.
     Literal(Box<str>),
-    /// `first*middle*…*last`, each of them perhaps empty, no middle part empty.
-    Parts { first: Box<str>, middle: Box<[Box<str>]>, last: Box<str> },
+    /// Text with `*` in it.
+    Parts(Box<Parts>),
     /// Holds a placeholder, which only a member's role could fill in.
     Nothing,
+}
+
+/// `first*middle*…*last`, each of them perhaps empty, no middle part empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Parts {
+    first: Box<str>,
+    middle: Box<[Box<str>]>,
+    last: Box<str>,
 }
 
 impl Glob {
@@ -26,7 +34,7 @@ impl Glob {
         if first.is_empty() && middle.is_empty() && last.is_empty() {
             return Self::Any;
         }
-        Self::Parts { first: first.into(), middle, last: last.into() }
+        Self::Parts(Box::new(Parts { first: first.into(), middle, last: last.into() }))
     }
 
     /// Linear in the lengths of pattern and text: each middle part is taken where it first
@@ -35,7 +43,8 @@ impl Glob {
         match self {
             Self::Any => true,
             Self::Literal(literal) => **literal == *text,
-            Self::Parts { first, middle, last } => {
+            Self::Parts(parts) => {
+                let Parts { first, middle, last } = &**parts;
                 let between = text.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last));
                 let Some(mut rest) = between else { return false };
                 for part in middle {
@@ -52,7 +61,7 @@ impl Glob {
     pub(crate) fn literal(&self) -> Option<&str> {
         match self {
             Self::Literal(literal) => Some(literal),
-            Self::Any | Self::Parts { .. } | Self::Nothing => None,
+            Self::Any | Self::Parts(_) | Self::Nothing => None,
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct PolicyIndex<K> {
 /// Keys whose policies have equal rules.
 #[derive(Debug)]
 struct Group<K> {
-    policy: Arc<Policy>,
+    policy: Policy,
     keys: Vec<K>,
 }
 
@@ -97,7 +97,7 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
     }
 
     /// Puts a policy under a key, in place of the one that was there.
-    pub fn insert(&mut self, key: K, policy: Arc<Policy>) {
+    pub fn insert(&mut self, key: K, policy: Policy) {
         self.remove(&key);
         let group = match self.by_rules.get(&policy.rules) {
             Some(&group) => group,
@@ -160,20 +160,21 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
         }
     }
 
-    fn group_add(&mut self, policy: Arc<Policy>) -> usize {
+    fn group_add(&mut self, policy: Policy) -> usize {
         let group = self.free.pop().unwrap_or_else(|| {
             self.groups.push(None);
             self.groups.len() - 1
         });
         for place in self.places_of(&policy) {
             let groups = self.places.entry(place.kinds).or_default().entry(place.fixed).or_default();
-            groups.entry(place.texts).or_default().push(group);
+            groups.entry(place.texts).or_insert_with(|| Vec::with_capacity(1)).push(group);
         }
         if is_everywhere(&policy) {
             self.everywhere.push(group);
         }
         self.by_rules.insert(Arc::clone(&policy.rules), group);
-        self.groups[group] = Some(Group { policy, keys: Vec::new() });
+        // Most groups have one key.
+        self.groups[group] = Some(Group { policy, keys: Vec::with_capacity(1) });
         group
     }
 
@@ -263,7 +264,7 @@ fn allowed(policy: &Policy) -> impl Iterator<Item = &Set<Specifier>> {
 mod tests {
     use serde_json::json;
 
-    use super::{Arc, Policy, PolicyIndex};
+    use super::{Policy, PolicyIndex};
 
     #[test]
     fn what_is_taken_out_leaves_nothing_behind() {
@@ -274,7 +275,7 @@ mod tests {
                     {"effect": "allow", "resources": [format!("proj/p{}", key % 7), "proj/*;eu"], "actions": ["*"]},
                     {"effect": "allow", "notResources": [format!("proj/q{}", key % 5)], "actions": [format!("a{round}")]},
                 ]);
-                index.insert(key, Arc::new(Policy::parse(&statements).expect("the statements are valid")));
+                index.insert(key, Policy::parse(&statements).expect("the statements are valid"));
             }
             (0..20).for_each(|key| index.remove(&key));
         }

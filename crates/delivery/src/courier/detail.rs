@@ -139,7 +139,7 @@ impl Courier {
         };
         let mut courier = Self::new(progress.frontier.unwrap_or(matched), revision, pacing);
         courier.counts = progress.counts;
-        courier.live = restored_queue(detail.holes, detail.tries, courier.frontier, now)?;
+        courier.live = restored_queue(detail.holes, detail.tries, courier.frontier, now)?.into();
         let (acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes) = detail.health;
         courier.health =
             Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes, ..Health::default() };
@@ -280,14 +280,14 @@ impl WaitDetail {
     /// The wait after a restart.
     fn restore(self, now: Now) -> Flow {
         let due = restored(self.until, self.length_ms, now);
-        let wait = Wait {
+        let wait = Box::new(Wait {
             until: due.at,
             until_wall: due.at_wall,
             length: due.length,
             since: self.since,
             asked: self.asked,
             reason: Reason::new(self.name, self.text),
-        };
+        });
         if self.suspended { Flow::Suspended(wait) } else { Flow::Holding(wait) }
     }
 }

@@ -7,7 +7,7 @@ impl Courier {
     /// What follows for the entries of a request that has failed, as things stand after it.
     pub fn follows(&self, load: &Load) -> Follows {
         let queue = match load.source {
-            Source::Log => Some(&self.live),
+            Source::Log => Some(&*self.live),
             Source::Job { id, .. } => self.job.as_ref().filter(|job| job.id() == id).map(|job| &job.queue),
         };
         let hole = |sequence| queue.and_then(|queue| queue.hole(sequence));

@@ -7,7 +7,7 @@ use integrations::BatchLimits;
 use store::{Counts, Job as StoredJob, JobCounts, JobKind, JobProgress, LetterFate};
 
 use super::{Courier, Died, Flow, HOLES_MAX, Load, Now, Phase, queue::Queue, starts::Source};
-use crate::decide::Fate;
+use crate::{decide::Fate, seldom::Blank};
 
 /// Bytes of a job's entries that are kept in memory; one more page always fits.
 pub const JOB_BYTES_MAX: usize = 1024 * 1024;
@@ -60,6 +60,30 @@ pub struct JobNews {
 pub(super) struct Streak {
     pub(super) letters: Vec<Sequence>,
     pub(super) suspended: bool,
+}
+
+static BLANK_NEWS: JobNews = JobNews { delivered: Vec::new(), retry: Vec::new() };
+
+impl Blank for JobNews {
+    fn blank() -> &'static Self {
+        &BLANK_NEWS
+    }
+
+    fn is_blank(&self) -> bool {
+        self.delivered.is_empty() && self.retry.is_empty()
+    }
+}
+
+static BLANK_STREAK: Streak = Streak { letters: Vec::new(), suspended: false };
+
+impl Blank for Streak {
+    fn blank() -> &'static Self {
+        &BLANK_STREAK
+    }
+
+    fn is_blank(&self) -> bool {
+        self.letters.is_empty() && !self.suspended
+    }
 }
 
 impl Courier {
@@ -218,14 +242,14 @@ impl Courier {
 
     /// What the journal has to write, beside progress, of jobs.
     pub fn take_job_news(&mut self) -> JobNews {
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut *self.news)
     }
 
     /// It could not be written.
     pub fn give_back_job_news(&mut self, mut news: JobNews) {
         news.delivered.append(&mut self.news.delivered);
         news.retry.append(&mut self.news.retry);
-        self.news = news;
+        self.news = news.into();
     }
 
     /// Whether an entry of the log could start right now.

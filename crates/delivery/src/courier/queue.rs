@@ -11,7 +11,7 @@ use integrations::BatchLimits;
 use store::LetterFate;
 
 use super::{Due, Hole, Phase, runs::Runs};
-use crate::decide::EntryTries;
+use crate::{decide::EntryTries, seldom::Blank};
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -24,6 +24,27 @@ pub(super) struct Queue {
     waiting: BTreeSet<(Duration, Sequence)>,
     unread_count: usize,
     loaded_bytes: usize,
+}
+
+static BLANK: Queue = Queue {
+    holes: BTreeMap::new(),
+    runs: Runs::new(),
+    tried: BTreeSet::new(),
+    ready: BTreeSet::new(),
+    waiting: BTreeSet::new(),
+    unread_count: 0,
+    loaded_bytes: 0,
+};
+
+impl Blank for Queue {
+    fn blank() -> &'static Self {
+        &BLANK
+    }
+
+    fn is_blank(&self) -> bool {
+        // All the rest is about these.
+        self.holes.is_empty()
+    }
 }
 
 impl Queue {

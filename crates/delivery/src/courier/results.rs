@@ -214,15 +214,15 @@ impl Courier {
     }
 
     /// Stops the subscription. A longer wait that is under way already stays.
-    fn stop(&mut self, length: Duration, asked: bool, reason: Reason, now: Now, flow: fn(Wait) -> Flow) {
-        let mut wait = Wait {
+    fn stop(&mut self, length: Duration, asked: bool, reason: Reason, now: Now, flow: fn(Box<Wait>) -> Flow) {
+        let mut wait = Box::new(Wait {
             until: now.monotonic.saturating_add(length),
             until_wall: now.wall.plus(length),
             length,
             since: now.wall,
             asked,
             reason,
-        };
+        });
         if let Flow::Holding(before) | Flow::Suspended(before) = &self.flow {
             if before.until > wait.until {
                 (wait.until, wait.until_wall, wait.length) = (before.until, before.until_wall, before.length);

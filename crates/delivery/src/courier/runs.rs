@@ -9,6 +9,10 @@ use domain::Sequence;
 pub(super) struct Runs(BTreeMap<u64, u64>);
 
 impl Runs {
+    pub(super) const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// First and last of each run, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         self.0.iter().map(|(first, last)| (*first, *last))

@@ -59,10 +59,10 @@ impl Inner {
             && let Some(request) = self.prepare(lane, spec, &open, load, target.as_deref()).request
         {
             // Only a request tells where it leads; this one only serves to ask.
-            spec.host.get_or_init(|| send::origin(request.summary().url));
+            spec.host.get_or_init(|| send::origin(request.summary().url).into());
         }
         let is_proven = lane.lock().courier.is_proven();
-        let _permit = self.permits.acquire(spec.host.get().map(String::as_str), is_proven).await;
+        let _permit = self.permits.acquire(spec.host.get().map(AsRef::as_ref), is_proven).await;
         let begun = self.clock.now();
         let attempted = self.send_once(lane, spec, &open, load, target.as_deref_mut()).await?;
         let Some(target) = target.filter(|_| attempted.may_be_out_of_order(spec)) else { return Some(attempted) };

@@ -230,7 +230,7 @@ impl Inner {
             subject: Subject {
                 id: watch.lane.id,
                 integration: spec.integration.key().to_owned(),
-                name: spec.name.clone(),
+                name: spec.name.to_string(),
             },
             facts: Facts { stop, oldest: None, grew, window: spec.integration.age_window().copied() },
             position: (lag > 0).then(|| lane.courier.position()),

@@ -125,7 +125,7 @@ impl Inner {
     fn give_up_at_hand(self: &Arc<Self>, account: &Arc<Account>, id: SubscriptionId, end: Sequence, age: Duration) {
         let Some(lane) = account.lock().lanes.get(&id).map(Arc::clone) else { return };
         let told = account.give_up(&lane, end, self.time(), |spec, expired| {
-            let (integration, name) = (spec.integration.key().to_owned(), spec.name.clone());
+            let (integration, name) = (spec.integration.key().to_owned(), spec.name.to_string());
             Subject { id, integration, name }.expired(expired, days_held(age), self.time())
         });
         let Some(expired) = told else { return };

@@ -54,11 +54,11 @@ impl Inner {
         drop(outdated);
         Ok(Spec {
             revision: subscription.revision,
-            name: subscription.edit.name.clone(),
-            policy: Arc::new(policy.compiled()),
-            config: subscription.edit.config.clone(),
+            name: subscription.edit.name.as_str().into(),
+            policy: policy.compiled(),
+            config: subscription.edit.config.as_slice().into(),
             batch: integration.batch(&config),
-            unusable: shelf.unusable(),
+            unusable: shelf.unusable().map(Into::into),
             host: OnceLock::new(),
             counters: self.counters.of(integration.key()),
             integration,

@@ -46,6 +46,7 @@ struct Row {
     letters: BTreeMap<u64, (LetterFate, Option<JobId>)>,
     /// Attempts that are written down.
     attempts: u64,
+    told: u64,
     kept: Kept,
 }
 
@@ -71,6 +72,8 @@ struct Side {
     places: HashMap<u64, usize>,
     /// Attempts that have ended, and not been forgotten by a crash.
     attempts: u64,
+    /// Entries of the server's own that tell of what was skipped.
+    told: u64,
 }
 
 struct Flight {
@@ -95,7 +98,7 @@ enum Read {
 struct Write {
     write: JournalWrite,
     taken: Taken,
-    fates: HashMap<SubscriptionId, (usize, Duration, u64)>,
+    fates: HashMap<SubscriptionId, (usize, Duration, (u64, u64))>,
 }
 
 pub(super) struct World {
@@ -289,10 +292,10 @@ impl World {
         Spec {
             counters: Arc::default(),
             revision,
-            name: String::new(),
-            policy: Arc::new(Policy::parse(&statements(wanted)).expect("is a policy")),
+            name: "".into(),
+            policy: Policy::parse(&statements(wanted)).expect("is a policy"),
             integration: Arc::clone(&self.integration),
-            config: Vec::new(),
+            config: Box::default(),
             batch: self.limits,
             unusable: None,
             host: OnceLock::new(),
@@ -351,13 +354,14 @@ impl World {
             checked: start,
             letters: BTreeMap::new(),
             attempts: 0,
+            told: 0,
             kept: Kept::first(start),
         };
         self.rows.insert(id, row);
         let destination = Destination::new(&mut self.random);
         self.sides.insert(
             id,
-            Side { destination, unwanted: [false; 3], fates: Vec::new(), places: HashMap::new(), attempts: 0 },
+            Side { destination, unwanted: [false; 3], fates: Vec::new(), places: HashMap::new(), attempts: 0, told: 0 },
         );
         self.take_up(id);
     }
@@ -427,7 +431,7 @@ impl World {
             side.fates.truncate(row.fates);
             side.places.retain(|_, place| *place < row.fates);
             side.destination.not_before = row.not_before;
-            side.attempts = row.attempts;
+            (side.attempts, side.told) = (row.attempts, row.told);
         }
         self.wall_jumped = false;
         let on: Vec<_> = self.rows.iter().filter(|(_, row)| row.is_on).map(|(id, _)| *id).collect();
@@ -442,7 +446,7 @@ impl World {
         let (write, taken) = journal::take(Arc::clone(&self.account));
         let fates = |(id, _): &(SubscriptionId, Progress)| {
             let side = &self.sides[id];
-            (*id, (side.fates.len(), side.destination.not_before, side.attempts))
+            (*id, (side.fates.len(), side.destination.not_before, (side.attempts, side.told)))
         };
         let fates = write.progress.iter().map(fates).collect();
         self.write = Some(Write { write, taken, fates });
@@ -485,10 +489,11 @@ impl World {
                 return Err(format!("{id} counts {counts:?} dead and skipped and has {letters:?} letters"));
             }
             row.progress = progress;
-            let attempts;
-            (row.fates, row.not_before, attempts) = fates.remove(&id).expect("was taken");
-            if row.attempts != attempts {
-                return Err(format!("{id} has {attempts} attempts and wrote {} of them", row.attempts));
+            row.told += write.told.iter().filter(|told| *told.bytes == *id.to_string().as_bytes()).count() as u64;
+            let made;
+            (row.fates, row.not_before, made) = fates.remove(&id).expect("was taken");
+            if (row.attempts, row.told) != made {
+                return Err(format!("{id} made {made:?} attempts and told and wrote {:?}", (row.attempts, row.told)));
             }
         }
         self.write_jobs(write.jobs);

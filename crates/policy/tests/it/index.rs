@@ -1,16 +1,14 @@
 //! The index where chance does not lead: depth, sharing, order.
 
-use std::sync::Arc;
-
 use domain::Access;
 use policy::{Policy, PolicyIndex};
 use serde_json::json;
 
 use crate::access;
 
-fn policy(specifier: &str) -> Arc<Policy> {
+fn policy(specifier: &str) -> Policy {
     let statements = json!([{"effect": "allow", "resources": [specifier], "actions": ["*"]}]);
-    Arc::new(Policy::parse(&statements).expect("the specifier is valid"))
+    Policy::parse(&statements).expect("the specifier is valid")
 }
 
 fn found(index: &PolicyIndex<u32>, accesses: &[Access]) -> Vec<u32> {
@@ -26,7 +24,7 @@ fn a_key_allowed_by_several_accesses_and_specifiers_is_found_once() {
         {"effect": "allow", "resources": ["proj/a", "proj/*", "proj/a*"], "actions": ["*"]},
         {"effect": "allow", "notResources": ["acct"], "actions": ["*"]},
     ]);
-    index.insert(7, Arc::new(Policy::parse(&statements).expect("the statements are valid")));
+    index.insert(7, Policy::parse(&statements).expect("the statements are valid"));
     assert_eq!(found(&index, &[access("updateName proj/a"), access("updateTags proj/ab")]), [7]);
 }
 

@@ -1,6 +1,6 @@
 //! The crate against the model.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use domain::{Access, Resource};
 use policy::{Decision, Policy, PolicyIndex, Specifier};
@@ -49,7 +49,7 @@ proptest! {
             if let Some(place) = step {
                 let statements = &policies[place % policies.len()];
                 let policy = Policy::parse(&model::to_json(statements)).expect("the model makes valid statements");
-                index.insert(key, Arc::new(policy));
+                index.insert(key, policy);
                 held.insert(key, statements);
             } else {
                 index.remove(&key);
