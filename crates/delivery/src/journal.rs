@@ -220,8 +220,6 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         let ended_job = lane_state.courier.job().filter(|_| has_ended).map(Job::id);
         let skipped = lane_state.courier.take_skipped();
         write.skipped.extend(skipped.iter().map(|range| (lane.id, range.clone())));
-        let told = std::mem::take(&mut lane_state.told);
-        write.told.extend(told.iter().cloned());
         let attempts = std::mem::take(&mut *lane_state.attempts);
         let mark = lane_state.courier.mark();
         drop(lane_state);

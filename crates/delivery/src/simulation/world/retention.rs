@@ -42,8 +42,13 @@ impl World {
             }
             unsettled(&lane_state.courier, end)
         };
-        let tell = |_: &_, _| EntryDraft { id: None, bytes: Vec::new().into() };
-        let expired = self.account.give_up(lane, end, self.clocks().wall, tell);
+        let now = self.clocks().wall;
+        let told = &mut self.sides.get_mut(&lane.id).expect("is there").told;
+        let tell = |_: &_, _| {
+            *told += 1;
+            EntryDraft { id: None, bytes: lane.id.to_string().into_bytes().into() }
+        };
+        let expired = self.account.give_up(lane, end, now, tell);
         let state = lane.lock();
         let given_up: Vec<_> =
             before.into_iter().filter(|sequence| !unsettled(&state.courier, end).contains(sequence)).collect();
