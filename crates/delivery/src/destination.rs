@@ -11,7 +11,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use domain::{AccountId, Clock, Entry};
 use futures_util::future::BoxFuture;
-use integrations::{Integration, Kind, RenderedItem};
+use integrations::{CommonLine, Integration, Kind, RenderedItem};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -65,6 +65,8 @@ pub struct To<'a> {
     pub integration: &'a Arc<Integration>,
     /// The config in the clear.
     pub config: &'a Map<String, Value>,
+    /// What its requests have in common.
+    pub common: &'a CommonLine,
 }
 
 impl To<'_> {

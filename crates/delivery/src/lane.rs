@@ -1,7 +1,7 @@
 //! One subscription in the engine: what it is, how far it is, how it hears of entries.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use crate::{
     courier::{Courier, Flow, JobEntry, JobRead, Load, Pacing},
     engine::{counters::AttemptCounters, figures::Tally},
     seldom::Seldom,
+    send::OpenConfig,
 };
 
 /// What a request needs to know of its subscription, as one revision has it.
@@ -25,8 +26,10 @@ pub(crate) struct Spec {
     pub(crate) name: Box<str>,
     pub(crate) policy: Policy,
     pub(crate) integration: Arc<Integration>,
-    /// Sealed; opened anew for each request.
+    /// Sealed.
     pub(crate) config: Box<[u8]>,
+    /// The same in the clear, as long as requests are under way.
+    pub(crate) opened: Mutex<Weak<OpenConfig>>,
     /// How much one request takes under this configuration.
     pub(crate) batch: BatchLimits,
     /// Why nothing can be sent by its integration now, if so.
@@ -219,6 +222,10 @@ impl LaneState {
     pub(crate) fn trim(&mut self) {
         self.courier.trim();
         self.attempts.trim();
+        let mut opened = self.spec.opened.lock();
+        if opened.strong_count() == 0 {
+            *opened = Weak::new();
+        }
     }
 
     /// Whether it may send.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{AccountId, Entry, Keys, SealContext, Secret, SubscriptionId, Timestamp, error_chain};
-use integrations::{Integration, Item, Moment, Nothing, RenderError, RenderedItem, redact};
+use integrations::{CommonLine, Integration, Item, Moment, Nothing, RenderError, RenderedItem, redact};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
@@ -27,30 +27,39 @@ pub const REPLY_BYTES_PER_ITEM: usize = 1024;
 /// The most of a reason that is kept, in bytes.
 const REASON_BYTES_MAX: usize = 1024;
 
-/// A subscription's configuration in the clear, for the length of one request.
+/// A subscription's configuration in the clear, as long as there is a request under it.
 pub(crate) struct OpenConfig {
     pub(crate) config: Map<String, Value>,
+    pub(crate) common: CommonLine,
     integration: Arc<Integration>,
     secrets: OnceLock<Vec<Secret>>,
 }
 
 impl OpenConfig {
-    /// Opens what `spec` has, unless nothing can be sent by its integration.
+    /// Opens what `spec` has, unless nothing can be sent by its integration. Requests that are under
+    /// way together share it.
     pub(crate) fn open(
         keys: &dyn Keys,
         account: AccountId,
         subscription: SubscriptionId,
         spec: &Spec,
-    ) -> Result<Self, Outcome> {
+    ) -> Result<Arc<Self>, Outcome> {
         if let Some(reason) = &spec.unusable {
             return Err(Outcome::Misconfigured(Reason::new("integration_unusable", reason.to_string())));
         }
+        let mut opened = spec.opened.lock();
+        if let Some(open) = opened.upgrade() {
+            return Ok(open);
+        }
         let config = Self::values(keys, account, subscription, &spec.config)?;
-        Ok(Self::new(config, &spec.integration))
+        let open = Arc::new(Self::new(config, &spec.integration));
+        *opened = Arc::downgrade(&open);
+        Ok(open)
     }
 
     pub(crate) fn new(config: Map<String, Value>, integration: &Arc<Integration>) -> Self {
-        Self { config, integration: Arc::clone(integration), secrets: OnceLock::new() }
+        let integration = Arc::clone(integration);
+        Self { config, common: CommonLine::default(), integration, secrets: OnceLock::new() }
     }
 
     /// What no text for users may repeat. It is looked for when it is first asked for, since nothing

@@ -1,6 +1,6 @@
 //! One kind of destination: what its config holds, what is sent, what a reply means.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
 use aws_lc_rs::{digest, hmac};
 use domain::{Entry, FieldError, Secret};
@@ -74,6 +74,11 @@ pub(crate) struct RequestLine {
     url: String,
     headers: Vec<(String, String)>,
 }
+
+/// Address and headers of the requests under one config, where they are the same for all of them:
+/// made with the first one, and kept as long as this is. They hold keys.
+#[derive(Default)]
+pub struct CommonLine(OnceLock<RequestLine>);
 
 /// What is to be sent. Address and headers hold keys.
 #[derive(Clone, PartialEq, Eq)]
@@ -225,7 +230,7 @@ impl Integration {
 
     /// How many items a request under this config may have.
     pub fn batch(&self, config: &Map<String, Value>) -> BatchLimits {
-        self.batch_format(&self.variables.values(config)).map_or(UNBATCHED, |batch| batch.limits)
+        self.batch_format(config).map_or(UNBATCHED, |batch| batch.limits)
     }
 
     /// How old or early an event may be; none when that does not matter.
@@ -327,22 +332,42 @@ impl Integration {
     /// Makes one request of rendered items.
     ///
     /// # Errors
-    /// [`RenderError::ItemCount`] when there are no items, or several without batches.
+    /// [`RenderError::ItemCount`] when there are no items, or several without batches; else what
+    /// address or headers lack.
     pub fn request(&self, config: &Map<String, Value>, items: &[RenderedItem]) -> Result<HttpRequest, RenderError> {
+        self.request_sharing(config, &CommonLine::default(), items)
+    }
+
+    /// The same for one of several requests under this config, which share `common`.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub fn request_sharing(
+        &self,
+        config: &Map<String, Value>,
+        common: &CommonLine,
+        items: &[RenderedItem],
+    ) -> Result<HttpRequest, RenderError> {
         let last = items.last().ok_or(RenderError::ItemCount { items: 0 })?;
-        let values = self.variables.values(config);
-        let (line, body) = match (self.batch_format(&values), items, &last.line) {
-            (Some(batch), ..) => {
-                let now = items.iter().map(|item| item.now).max().unwrap_or(last.now);
-                (self.line(config, json!({ "delivery": { "now": times(now, &|_| true) } }))?, batch.join(items))
-            }
-            (None, [item], Some(line)) => (line.clone(), item.body.clone()),
+        let body = match (self.batch_format(config), items) {
+            (Some(batch), _) => batch.join(items),
+            (None, [item]) => item.body.clone(),
             _ => return Err(RenderError::ItemCount { items: items.len() }),
         };
-        let RequestLine { url, mut headers } = line;
-        headers.extend(self.signature(&values).and_then(|signature| signature.header(&values, &body)));
-        if let (Some(webhook), Some(id)) = (&self.extension.standard_webhook, &last.message_id) {
-            headers.extend(webhook.headers(&values, id, last.now, &body)?);
+        let RequestLine { url, mut headers } = match &last.line {
+            Some(line) => line.clone(),
+            None if self.line_is_of_entry() => {
+                let now = items.iter().map(|item| item.now).max().unwrap_or(last.now);
+                self.line(config, json!({ "delivery": { "now": times(now, &|_| true) } }))?
+            }
+            None => self.common_line(config, common)?,
+        };
+        if self.signature.is_some() || last.message_id.is_some() {
+            let values = self.variables.values(config);
+            headers.extend(self.signature(&values).and_then(|signature| signature.header(&values, &body)));
+            if let (Some(webhook), Some(id)) = (&self.extension.standard_webhook, &last.message_id) {
+                headers.extend(webhook.headers(&values, id, last.now, &body)?);
+            }
         }
         let (body, is_packed) = self.packed(body).map_err(RenderError::Compress)?;
         if is_packed {
@@ -363,8 +388,7 @@ impl Integration {
         let Some(stamp) = Stamp::new(facts.date(), moment, self.age_window()) else {
             return Ok(Item::Nothing(Nothing::Late));
         };
-        let values = self.variables.values(config);
-        let batch = self.batch_format(&values);
+        let batch = self.batch_format(config);
         let prefix = batch.and_then(|batch| batch.item_prefix.as_ref());
         // Deriving what templates may ask for takes longer than all the rest, so it is left out
         // where none asks.
@@ -374,7 +398,10 @@ impl Integration {
         let wants =
             |of: &str, name: &str| line_asks || asking.iter().flatten().any(|template| template.mentions(of, name));
         let root = match asks {
-            true => body_root(entry, base_url, values, delivery_context(entry, stamp, moment.now, &wants), &wants),
+            true => {
+                let delivery = delivery_context(entry, stamp, moment.now, &wants);
+                body_root(entry, base_url, self.variables.values(config), delivery, &wants)
+            }
             false => Value::Null,
         };
         let mut bytes = prefix.map(|prefix| render_json(prefix, &root)).transpose()?.unwrap_or_default().into_bytes();
@@ -387,8 +414,8 @@ impl Integration {
             (None, _) => bytes.extend_from_slice(facts.representation().to_string().as_bytes()),
         }
         let line = match batch {
-            Some(_) => None,
-            None => Some(self.line(config, root)?),
+            None if line_asks => Some(self.line(config, root)?),
+            _ => None,
         };
         let message_id = self.extension.standard_webhook.as_ref().map(|_| webhook::message_id(entry));
         Ok(Item::Body(RenderedItem { body: bytes, stamp: stamp.at, now: moment.now, line, message_id }))
@@ -400,9 +427,14 @@ impl Integration {
         self.signature.as_ref().filter(|_| self.extension.sign_if.iter().all(is_on))
     }
 
-    /// The batch format, if requests under these values are batches.
-    fn batch_format(&self, values: &Map<String, Value>) -> Option<&BatchFormat> {
-        self.batch.as_ref().filter(|batch| batch.only_if.iter().all(|(key, value)| values.get(key) == Some(value)))
+    /// The batch format, if requests under this config are batches.
+    fn batch_format(&self, config: &Map<String, Value>) -> Option<&BatchFormat> {
+        let batch = self.batch.as_ref()?;
+        if batch.only_if.is_empty() {
+            return Some(batch);
+        }
+        let values = self.variables.values(config);
+        batch.only_if.iter().all(|(key, value)| values.get(key) == Some(value)).then_some(batch)
     }
 
     /// The body; none when it is blank.
@@ -426,6 +458,14 @@ impl Integration {
     /// Whether address or headers are not the same for every entry.
     fn line_is_of_entry(&self) -> bool {
         self.url.as_ref().is_some_and(UrlTemplate::is_of_entry) || self.headers.iter().any(HeaderTemplate::is_of_entry)
+    }
+
+    fn common_line(&self, config: &Map<String, Value>, common: &CommonLine) -> Result<RequestLine, RenderError> {
+        if let Some(line) = common.0.get() {
+            return Ok(line.clone());
+        }
+        let line = self.line(config, Value::Null)?;
+        Ok(common.0.get_or_init(|| line).clone())
     }
 
     fn line(&self, config: &Map<String, Value>, context: Value) -> Result<RequestLine, RenderError> {

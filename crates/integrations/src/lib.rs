@@ -39,7 +39,7 @@ pub use about::About;
 pub use batch::BatchLimits;
 pub use catalogue::{Catalogue, Earlier, LoadProblem, load_folder};
 pub use extension::{AgeWindow, OnLate, Pace};
-pub use integration::{HttpRequest, Integration};
+pub use integration::{CommonLine, HttpRequest, Integration};
 pub use kind::Kind;
 pub use live::LiveCatalogue;
 pub use preview::{Preview, PreviewOutcome, PreviewRequest};

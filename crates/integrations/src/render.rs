@@ -126,7 +126,7 @@ pub struct RenderedItem {
     pub stamp: Timestamp,
     /// When it was rendered.
     pub now: Timestamp,
-    /// Address and headers, where each item has its own.
+    /// Address and headers, where they depend on the entry.
     pub(crate) line: Option<RequestLine>,
     /// Names the message, where requests are Standard Webhooks.
     pub(crate) message_id: Option<String>,

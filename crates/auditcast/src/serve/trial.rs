@@ -9,7 +9,7 @@ use delivery::{
     destination::{To, Way},
 };
 use domain::{AccountId, Clock, Entry};
-use integrations::Integration;
+use integrations::{CommonLine, Integration};
 use serde_json::{Map, Value};
 
 use super::wire;
@@ -35,7 +35,8 @@ pub fn try_out(
     let everywhere = ["0.0.0.0/0", "::/0"].map(str::parse).into_iter().collect::<Result<_, _>>();
     client.allow(ACCOUNT, &AddressGuard::allowing(everywhere.context("all addresses are a range")?));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
-    let (destinations, to) = (destinations::all(), To { integration, config });
+    let (destinations, common) = (destinations::all(), CommonLine::default());
+    let to = To { integration, config, common: &common };
     let way = Way { client: &client, account: ACCOUNT, clock: &*clock };
     let base_url = settings.base_url(settings.listen);
     Ok(runtime.block_on(delivery::try_out(&destinations, way, &to, entry, &base_url)))

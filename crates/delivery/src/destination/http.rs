@@ -30,7 +30,7 @@ impl Destination for Http {
     ) -> Result<Box<dyn Request>, Outcome> {
         let request = to
             .integration
-            .request(to.config, &items)
+            .request_sharing(to.config, to.common, &items)
             .map_err(|error| Outcome::Misconfigured(Reason::new("unrenderable", error_chain(&error))))?;
         Ok(Box::new(HttpCall { integration: Arc::clone(to.integration), request, items: items.len() }))
     }

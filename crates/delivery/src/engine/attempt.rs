@@ -81,7 +81,7 @@ impl Inner {
         target: Option<&Target>,
     ) -> send::Prepared {
         let moment = Moment { sends_late: load.redelivers(), ..self.moment(Some(lane), spec, target) };
-        let to = To { integration: &spec.integration, config: &open.config };
+        let to = To { integration: &spec.integration, config: &open.config, common: &open.common };
         send::prepare(&self.settings.destinations, &to, &load.entries, &self.settings.public_url, moment)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use integrations::{Fitting, Integration};
+use parking_lot::Mutex;
 use store::Subscription;
 
 use super::{Engine, Inner};
@@ -59,6 +60,7 @@ impl Inner {
             config: subscription.edit.config.as_slice().into(),
             batch: integration.batch(&config),
             unusable: shelf.unusable().map(Into::into),
+            opened: Mutex::default(),
             host: OnceLock::new(),
             counters: self.counters.of(integration.key()),
             integration,

@@ -134,7 +134,7 @@ impl Inner {
         target: Option<&Target>,
     ) -> Result<(Box<dyn Request>, Timestamp), Outcome> {
         let moment = self.moment(lane, spec, target);
-        let to = To { integration: &spec.integration, config: &open.config };
+        let to = To { integration: &spec.integration, config: &open.config, common: &open.common };
         let (destinations, base_url) = (&self.settings.destinations, &self.settings.public_url);
         send::prepare_test(destinations, &to, subscription.account, base_url, moment)
     }

@@ -298,6 +298,7 @@ impl World {
             config: Box::default(),
             batch: self.limits,
             unusable: None,
+            opened: parking_lot::Mutex::default(),
             host: OnceLock::new(),
         }
     }

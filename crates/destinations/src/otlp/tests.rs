@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use delivery::destination::{Destination, To};
 use domain::{AccountId, Entry, EntryId, Sequence, Timestamp};
-use integrations::{Catalogue, Integration, Item, RenderedItem};
+use integrations::{Catalogue, CommonLine, Integration, Item, RenderedItem};
 use opentelemetry_proto::tonic::{
     collector::logs::v1::ExportLogsServiceRequest,
     common::v1::{AnyValue, any_value::Value as Any},
@@ -37,7 +37,7 @@ fn encoded(config: &Map<String, Value>) -> RenderedItem {
     let Item::Body(mut item) = integration.render_item(config, &entry, "https://audit.test", NOW).unwrap() else {
         panic!("there is something to send")
     };
-    Otlp.encode(&To { integration: &integration, config }, &entry, &mut item).unwrap();
+    Otlp.encode(&To { integration: &integration, config, common: &CommonLine::default() }, &entry, &mut item).unwrap();
     item
 }
 
@@ -84,7 +84,7 @@ fn a_request_carries_the_key_and_says_how_it_is_written() {
     for (encoding, content_type) in [("json", "application/json"), ("protobuf", "application/x-protobuf")] {
         let config = config(json!({ "encoding": encoding, "headerName": "api-key", "headerValue": "k" }));
         let integration = integration();
-        let to = To { integration: &integration, config: &config };
+        let to = To { integration: &integration, config: &config, common: &CommonLine::default() };
         let request = super::export(&to, &[encoded(&config)]).unwrap().request;
         let header = |name: &str| request.headers.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str());
         assert_eq!((header("Content-Type"), header("api-key")), (Some(content_type), Some("k")));

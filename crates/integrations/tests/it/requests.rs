@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use domain::Timestamp;
 use flate2::read::GzDecoder;
-use integrations::{BatchLimits, RenderError, RenderedItem};
+use integrations::{BatchLimits, CommonLine, RenderError, RenderedItem};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -192,4 +192,23 @@ fn debug_output_shows_no_key() {
     let item = integration.render_item(&config, &entry, BASE_URL, Timestamp::from_millis(DATE)).unwrap();
     let request = request(&integration, &config, &entry);
     assert!(!format!("{item:?} {request:?}").contains("datadog-key"));
+}
+
+#[test]
+fn requests_share_no_more_than_what_is_the_same_for_all_entries() {
+    let variables = json!([{ "key": "v", "type": "string" }]);
+    let entries = ["flag/a", "flag/b"]
+        .map(|flag| entry(&json!({ "action": "updateOn", "resource": format!("proj/p:env/e:{flag}") })));
+    let of = |url: &str| {
+        let (integration, config, common) =
+            (folder(&manifest(&variables, url), "{}"), config(json!({ "v": "x" })), CommonLine::default());
+        entries.each_ref().map(|entry| {
+            let items = [rendered(&integration, &config, entry)];
+            let request = integration.request_sharing(&config, &common, &items).unwrap();
+            assert!(request == integration.request(&config, &items).unwrap(), "{url}");
+            request.url
+        })
+    };
+    assert_eq!(of("https://host.test/{{v}}"), ["https://host.test/x"; 2]);
+    assert_eq!(of("https://host.test/{{context.target.name}}"), ["https://host.test/a", "https://host.test/b"]);
 }

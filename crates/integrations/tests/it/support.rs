@@ -127,8 +127,13 @@ pub fn entry(value: &Value) -> Entry {
     Entry::new(ACCOUNT, Sequence(42), id, NOW, draft.bytes)
 }
 
+/// The item, if a request can be made of it.
 pub fn item(integration: &Integration, config: &Map<String, Value>, entry: &Entry) -> Result<Item, RenderError> {
-    integration.render_item(config, entry, BASE_URL, NOW)
+    let item = integration.render_item(config, entry, BASE_URL, NOW)?;
+    if let Item::Body(rendered) = &item {
+        integration.request(config, std::slice::from_ref(rendered))?;
+    }
+    Ok(item)
 }
 
 pub fn rendered(integration: &Integration, config: &Map<String, Value>, entry: &Entry) -> RenderedItem {
