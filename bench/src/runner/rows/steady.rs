@@ -10,6 +10,9 @@ const AFTER: Duration = Duration::from_secs(2);
 const LAG_MAX_S: f64 = 0.25;
 /// How far a rate is raised or lowered to find one that fails or holds.
 const STEP: f64 = 1.5;
+/// How far it is lowered when it held shortly and not for long, and how often.
+const LONG_STEP: f64 = 1.15;
+const LONG_TRIES: usize = 3;
 
 pub fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let name = "steady, one unbatched subscription";
@@ -31,13 +34,13 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     // A rate that held shortly need not hold for long.
     let mut rate = held.unwrap_or(rate);
-    for _ in 0..2 {
+    for _ in 0..LONG_TRIES {
         if let Some(cost) = holds(bench, rate, bench.scale.steady_s)? {
             bench.remember_peak(name, &cost);
             return Ok(vec![Row::share(name, rate, (direct, "direct"), 1.0 / 8.0, Some(cost))]);
         }
         eprintln!("    {} does not hold for long", per_second(rate));
-        rate /= STEP;
+        rate /= LONG_STEP;
     }
     Ok(vec![Row::share(name, 0.0, (direct, "direct"), 1.0 / 8.0, None)])
 }
