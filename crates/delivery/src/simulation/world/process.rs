@@ -44,6 +44,7 @@ impl World {
             self.take_up_job(&lane);
             self.start_reader(&lane);
             self.start_job_reader(&lane);
+            lane.lock().trim();
         }
         Ok(())
     }
