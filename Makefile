@@ -44,7 +44,7 @@ lint: ## check form, lints and dependencies
 BENCH_OPTIONS ?=
 
 bench: ## measure speed on this machine, against what it can do, and write docs/benchmarks.md
-	@echo '==> building in release, then measuring for at most ten minutes'
+	@echo '==> building in release, then measuring for at most thirteen minutes'
 	@scripts/tools.sh build
 	cargo build --release --locked -p auditcast
 	cargo build --release --locked -p store --example commit_rate

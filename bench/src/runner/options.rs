@@ -109,7 +109,7 @@ const QUICK: Scale = Scale {
 
 const DEFAULT: Scale = Scale {
     name: "default",
-    time: Duration::from_secs(560),
+    time: Duration::from_secs(780),
     window_s: 6.0,
     warmup_s: 1.0,
     steady_try_s: 4.0,
