@@ -388,7 +388,7 @@ impl Courier {
         self.unload();
         self.queues().for_each(Queue::forget_tries);
         self.retry_streak();
-        self.streak = Seldom::default();
+        self.streak.take();
         self.in_flight_before += std::mem::take(&mut self.in_flight);
         self.pacing = pacing;
         self.revision = revision;
@@ -464,13 +464,13 @@ impl Courier {
     }
 
     fn queues(&mut self) -> impl Iterator<Item = &mut Queue> {
-        std::iter::once(&mut *self.live).chain(self.job.as_mut().map(|job| &mut job.queue))
+        self.live.get_mut().into_iter().chain(self.job.as_mut().map(|job| &mut job.queue))
     }
 
     /// Where the entries of a request come from; none when its job is no longer in work.
     fn queue_of(&mut self, source: Source) -> Option<&mut Queue> {
         match source {
-            Source::Log => Some(&mut self.live),
+            Source::Log => self.live.get_mut(),
             Source::Job { id, .. } => self.job.as_mut().filter(|job| job.id() == id).map(|job| &mut job.queue),
         }
     }

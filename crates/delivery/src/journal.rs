@@ -220,7 +220,7 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         let ended_job = lane_state.courier.job().filter(|_| has_ended).map(Job::id);
         let skipped = lane_state.courier.take_skipped();
         write.skipped.extend(skipped.iter().map(|range| (lane.id, range.clone())));
-        let attempts = std::mem::take(&mut *lane_state.attempts);
+        let attempts = lane_state.attempts.take();
         let mark = lane_state.courier.mark();
         drop(lane_state);
         lanes.push(TakenLane { lane, mark, dead, news, ended_job, skipped, told, attempts });

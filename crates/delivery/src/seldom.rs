@@ -17,6 +17,16 @@ pub(crate) trait Blank: Default {
 }
 
 impl<T: Blank> Seldom<T> {
+    /// The value, unless it takes no room: then there is nothing in it to change.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.0.as_deref_mut()
+    }
+
+    /// Takes the value out and leaves a blank one.
+    pub(crate) fn take(&mut self) -> T {
+        self.0.take().map_or_else(T::default, |value| *value)
+    }
+
     /// Lets go of its room if it is blank.
     pub(crate) fn trim(&mut self) {
         if self.0.as_deref().is_some_and(Blank::is_blank) {
@@ -28,12 +38,6 @@ impl<T: Blank> Seldom<T> {
 impl<T> Default for Seldom<T> {
     fn default() -> Self {
         Self(None)
-    }
-}
-
-impl<T> From<T> for Seldom<T> {
-    fn from(value: T) -> Self {
-        Self(Some(Box::new(value)))
     }
 }
 
@@ -80,6 +84,10 @@ mod tests {
         seldom.clear();
         assert!(seldom.0.is_some());
         seldom.trim();
-        assert!(seldom.0.is_none());
+        assert!(seldom.0.is_none() && seldom.get_mut().is_none());
+        seldom.push(8);
+        assert_eq!(seldom.get_mut(), Some(&mut vec![8]));
+        assert_eq!(seldom.take(), [8]);
+        assert!(seldom.0.is_none() && seldom.take().is_empty());
     }
 }

@@ -139,7 +139,7 @@ impl Courier {
         };
         let mut courier = Self::new(progress.frontier.unwrap_or(matched), revision, pacing);
         courier.counts = progress.counts;
-        courier.live = restored_queue(detail.holes, detail.tries, courier.frontier, now)?.into();
+        *courier.live = restored_queue(detail.holes, detail.tries, courier.frontier, now)?;
         let (acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes) = detail.health;
         courier.health =
             Health { acceptances, refusals_in_row, failures_in_row, throttles_in_row, probes, ..Health::default() };
@@ -157,6 +157,8 @@ impl Courier {
         if detail.revision != revision {
             courier.revise(revision, pacing);
         }
+        // Very many may be restored before the first of them is looked at.
+        courier.trim();
         Ok(courier)
     }
 

@@ -242,14 +242,14 @@ impl Courier {
 
     /// What the journal has to write, beside progress, of jobs.
     pub fn take_job_news(&mut self) -> JobNews {
-        std::mem::take(&mut *self.news)
+        self.news.take()
     }
 
     /// It could not be written.
     pub fn give_back_job_news(&mut self, mut news: JobNews) {
         news.delivered.append(&mut self.news.delivered);
         news.retry.append(&mut self.news.retry);
-        self.news = news.into();
+        *self.news = news;
     }
 
     /// Whether an entry of the log could start right now.
@@ -301,8 +301,8 @@ impl Courier {
 
     /// A suspension has ended: what was refused before it, all in a row, is sent once more.
     pub(super) fn retry_streak(&mut self) {
-        if std::mem::take(&mut self.streak.suspended) {
-            self.news.retry.append(&mut self.streak.letters);
+        if self.streak.suspended {
+            self.news.retry.append(&mut self.streak.take().letters);
         }
     }
 }

@@ -107,7 +107,7 @@ impl Courier {
                     self.health = self.health.after(&outcome);
                 }
                 if outcome == Outcome::Accepted && !self.streak.suspended {
-                    self.streak.letters.clear();
+                    self.streak.take();
                 }
             }
             died.extend(self.follow(entry, &outcome, alone, attempt));

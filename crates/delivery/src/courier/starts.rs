@@ -35,7 +35,9 @@ impl Courier {
         if !self.may_take() {
             return None;
         }
-        self.live.wake(now);
+        if let Some(live) = self.live.get_mut() {
+            live.wake(now);
+        }
         let sequences = match &self.flow {
             Flow::Flowing if self.in_flight >= self.window => return None,
             Flow::Flowing => self.live.next_batch(self.pacing.ordered, limits),
