@@ -36,7 +36,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
          PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA foreign_keys = ON;
-         PRAGMA cache_size = -16384;
+         PRAGMA cache_size = -4096;
          PRAGMA temp_store = MEMORY;",
     ))?;
     Ok(connection)

@@ -73,13 +73,11 @@ impl Store {
         let (appended, _place) = self
             .shared
             .writer
-            .run(move |group| {
-                if group.disk_is_full() {
-                    return Err(AppendError::Full);
-                }
+            .run_checked(
+                move |group| check_batch(group, no, &append).map(|checked| (append, checked)),
                 // The place is given back with the answer: until then the group holds the bytes.
-                Ok((append_batch(group, no, append)?, place))
-            })
+                move |group, (append, checked)| Ok((write_batch(group, no, append, checked)?, place)),
+            )
             .await?;
         Ok(appended)
     }
@@ -171,38 +169,76 @@ pub(crate) fn append_system(
     Ok(append_one(group, account, no, draft.id, draft.bytes)?.sequence)
 }
 
-fn append_batch(group: &mut Group<'_>, no: i64, append: Append) -> Result<Appended, AppendError> {
-    let account = append.account;
+/// What a batch comes to, found out before anything of it is written.
+enum Checked {
+    /// The answer to an earlier request with the same idempotency key.
+    Repeated(Appended),
+    /// One for each draft, in order.
+    Fates(Vec<Fate>),
+}
+
+enum Fate {
+    New,
+    /// The log has it already, there.
+    Stored(Sequence),
+    /// It is the same as an earlier one of the batch, by its index.
+    SameAs(usize),
+}
+
+/// All that can refuse a batch; writes nothing.
+fn check_batch(group: &Group<'_>, no: i64, append: &Append) -> Result<Checked, AppendError> {
+    if group.disk_is_full() {
+        return Err(AppendError::Full);
+    }
     if let Some(idempotency) = &append.idempotency
         && let Some(repeated) = repeat(group, no, idempotency, &append.drafts)?
     {
-        return Ok(repeated);
+        return Ok(Checked::Repeated(repeated));
     }
-    let mut items = Vec::with_capacity(append.drafts.len());
-    let mut seen: HashMap<EntryId, (usize, Arc<[u8]>)> = HashMap::new();
-    for (index, draft) in append.drafts.into_iter().enumerate() {
-        let Some(id) = draft.id else {
-            items.push(append_one(group, account, no, None, draft.bytes)?);
+    let mut fates: Vec<Fate> = Vec::with_capacity(append.drafts.len());
+    let mut seen: HashMap<&EntryId, usize> = HashMap::new();
+    for (index, draft) in append.drafts.iter().enumerate() {
+        let Some(id) = &draft.id else {
+            fates.push(Fate::New);
             continue;
         };
-        if let Some((first, bytes)) = seen.get(&id) {
-            let AppendedItem { sequence, duplicate, .. } = items[*first];
-            if **bytes != *draft.bytes {
+        let conflict = |sequence| AppendError::IdConflict { index, id: id.clone(), sequence };
+        if let Some(&first) = seen.get(id) {
+            if append.drafts[first].bytes != draft.bytes {
                 // The earlier one of the batch may itself stand in the log already.
-                return Err(AppendError::IdConflict { index, id, sequence: duplicate.then_some(sequence) });
+                let Fate::Stored(sequence) = fates[first] else { return Err(conflict(None)) };
+                return Err(conflict(Some(sequence)));
             }
-            items.push(AppendedItem { id, sequence, duplicate: true });
+            fates.push(Fate::SameAs(first));
             continue;
         }
-        let item = match find(group.connection, account, no, &id)? {
-            Some(stored) if stored.bytes == draft.bytes => {
-                AppendedItem { id: id.clone(), sequence: stored.sequence, duplicate: true }
-            }
-            Some(stored) => return Err(AppendError::IdConflict { index, id, sequence: Some(stored.sequence) }),
-            None => append_one(group, account, no, Some(id.clone()), Arc::clone(&draft.bytes))?,
+        fates.push(match find(group.connection, append.account, no, id)? {
+            Some(stored) if stored.bytes == draft.bytes => Fate::Stored(stored.sequence),
+            Some(stored) => return Err(conflict(Some(stored.sequence))),
+            None => Fate::New,
+        });
+        seen.insert(id, index);
+    }
+    Ok(Checked::Fates(fates))
+}
+
+fn write_batch(group: &mut Group<'_>, no: i64, append: Append, checked: Checked) -> Result<Appended, Error> {
+    let fates = match checked {
+        Checked::Repeated(appended) => return Ok(appended),
+        Checked::Fates(fates) => fates,
+    };
+    let mut items: Vec<AppendedItem> = Vec::with_capacity(fates.len());
+    for (draft, fate) in append.drafts.into_iter().zip(fates) {
+        let EntryDraft { id, bytes } = draft;
+        let sequence = match fate {
+            Fate::New => None,
+            Fate::Stored(sequence) => Some(sequence),
+            Fate::SameAs(first) => Some(items[first].sequence),
         };
-        seen.insert(id, (index, draft.bytes));
-        items.push(item);
+        items.push(match (sequence, id) {
+            (Some(sequence), Some(id)) => AppendedItem { id, sequence, duplicate: true },
+            (_, id) => append_one(group, append.account, no, id, bytes)?,
+        });
     }
     if let Some(idempotency) = &append.idempotency {
         remember(group, no, idempotency, &items)?;
@@ -229,7 +265,7 @@ fn append_one(
         .execute((place, received_at.as_millis(), id.as_str(), &*bytes))?;
     group
         .connection
-        .prepare_cached("INSERT INTO entry_id (key, place) VALUES (?1, ?2)")?
+        .prepare_cached("INSERT INTO entry_id (id_key, place) VALUES (?1, ?2)")?
         .execute((id_key(no, &id), place))?;
     group.push(no, Entry::new(account, sequence, id.clone(), received_at, bytes));
     Ok(AppendedItem { id, sequence, duplicate: false })
@@ -239,7 +275,7 @@ fn append_one(
 ///
 /// Nothing but one equality: SQLite prepares a statement anew for each value that it compares
 /// with a range, which costs more than the look-up.
-pub(crate) const PLACES_OF_KEY: &str = "SELECT place FROM entry_id WHERE key = ?1";
+pub(crate) const PLACES_OF_KEY: &str = "SELECT place FROM entry_id WHERE id_key = ?1";
 
 /// The sequence of the first entry that the log still has; the next one to come when it has none.
 pub(crate) fn beginning(connection: &Connection, no: i64) -> Result<Sequence, rusqlite::Error> {
@@ -319,19 +355,12 @@ pub(crate) fn entry_of_row(account: AccountId, row: &Row<'_>) -> Result<Entry, r
 /// The answer to an earlier request with this key, unless it is too old. `drafts` are the entries
 /// of both requests.
 fn repeat(
-    group: &mut Group<'_>,
+    group: &Group<'_>,
     no: i64,
     idempotency: &Idempotency,
     drafts: &[EntryDraft],
 ) -> Result<Option<Appended>, AppendError> {
-    let oldest = group.now().as_millis() - i64::try_from(IDEMPOTENCY_AGE.as_millis()).unwrap_or(i64::MAX);
-    group
-        .connection
-        .prepare_cached(
-            "DELETE FROM idempotency WHERE (account, key) IN
-             (SELECT account, key FROM idempotency WHERE made_at < ?1 ORDER BY made_at LIMIT ?2)",
-        )?
-        .execute((oldest, IDEMPOTENCY_DROPS))?;
+    let oldest = oldest_key(group);
     let stored: Option<([u8; 32], Vec<u8>)> = group
         .connection
         .prepare_cached("SELECT request, items FROM idempotency WHERE account = ?1 AND key = ?2 AND made_at >= ?3")?
@@ -359,15 +388,22 @@ fn repeat(
     Ok(Some(Appended { items: repeated, repeated: true }))
 }
 
+/// When the oldest idempotency key was made that still has a meaning, in milliseconds since 1970.
+fn oldest_key(group: &Group<'_>) -> i64 {
+    group.now().as_millis() - i64::try_from(IDEMPOTENCY_AGE.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Marks a duplicate in the stored items of an idempotency key; sequences are below it.
 const DUPLICATE: u64 = 1 << 63;
 
-fn remember(
-    group: &mut Group<'_>,
-    no: i64,
-    idempotency: &Idempotency,
-    items: &[AppendedItem],
-) -> Result<(), AppendError> {
+fn remember(group: &mut Group<'_>, no: i64, idempotency: &Idempotency, items: &[AppendedItem]) -> Result<(), Error> {
+    group
+        .connection
+        .prepare_cached(
+            "DELETE FROM idempotency WHERE (account, key) IN
+             (SELECT account, key FROM idempotency WHERE made_at < ?1 ORDER BY made_at LIMIT ?2)",
+        )?
+        .execute((oldest_key(group), IDEMPOTENCY_DROPS))?;
     let items: Vec<u8> = items
         .iter()
         .flat_map(|item| (item.sequence.0 | if item.duplicate { DUPLICATE } else { 0 }).to_be_bytes())
@@ -393,7 +429,7 @@ pub(crate) fn place(no: i64, sequence: Sequence) -> i64 {
 }
 
 /// The bytes of an id's key after those of the account, at most.
-const ID_KEY_BYTES: usize = 24;
+const ID_KEY_BYTES: usize = 64;
 
 /// The number of the account and the id: hex digits packed, and the end of a long id as a hash.
 /// Ids that begin with a time (`ObjectId`, UUID version 7, ULID) keep their order by it.

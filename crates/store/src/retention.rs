@@ -185,7 +185,7 @@ fn drop_step(group: &Group<'_>, no: i64, step: EntryDrop) -> Result<EntriesDropp
     )?;
     let most = i64::try_from(step.entries_max).unwrap_or(i64::MAX);
     let mut rows = old.query((place(no, Sequence(0)), end, most))?;
-    let mut forget = connection.prepare_cached("DELETE FROM entry_id WHERE key = ?1 AND place = ?2")?;
+    let mut forget = connection.prepare_cached("DELETE FROM entry_id WHERE id_key = ?1 AND place = ?2")?;
     let (mut dropped, mut bytes, mut last) = (0, 0, 0_i64);
     while let Some(row) = rows.next()? {
         if row.get::<_, i64>(1)? >= before.as_millis() || bytes >= step.bytes_max {

@@ -49,12 +49,12 @@ CREATE TABLE entry (
     bytes       BLOB NOT NULL
 ) STRICT;
 
--- `key` is made of account and id so that ids which grow with time stand side by side, and a
+-- `id_key` is made of account and id so that ids which grow with time stand side by side, and a
 -- commit writes few pages; two ids may share one.
 CREATE TABLE entry_id (
-    key   BLOB NOT NULL,
-    place INTEGER NOT NULL,
-    PRIMARY KEY (key, place)
+    id_key BLOB NOT NULL,
+    place  INTEGER NOT NULL,
+    PRIMARY KEY (id_key, place)
 ) STRICT, WITHOUT ROWID;
 
 -- `items`: eight bytes each, the sequence and in the highest bit whether it was a duplicate.

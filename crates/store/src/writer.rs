@@ -1,7 +1,8 @@
 //! The one writer: commits what has come in groups, syncs, then answers.
 //!
 //! Nothing waits for company: a group is what came while the previous one was committed.
-//! Each request of a group runs in a savepoint, so that one that fails fails alone.
+//! A request of a group that is refused is refused alone: it runs in a savepoint, or is checked as
+//! a whole before any of it is written.
 
 mod checkpoint;
 mod committed;
@@ -161,9 +162,30 @@ impl Writer {
         T: Send + 'static,
         E: Failed + From<Error> + Send + 'static,
     {
+        self.submit(|group| group.in_savepoint(work)).await
+    }
+
+    /// The same for what asks all that can refuse it in `check`, which only reads, before it writes.
+    pub(crate) async fn run_checked<P, T, E>(
+        &self,
+        check: impl FnOnce(&Group<'_>) -> Result<P, E> + Send + 'static,
+        write: impl FnOnce(&mut Group<'_>, P) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failed + From<Error> + Send + 'static,
+    {
+        self.submit(|group| group.checked(check, write)).await
+    }
+
+    async fn submit<T, E>(&self, request: impl FnOnce(&mut Group<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failed + From<Error> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |group| {
-            let result = group.map(|group| group.in_savepoint(work));
+            let result = group.map(request);
             Box::new(move |commit: Result<(), Failure>| {
                 // When the commit failed, a refusal is void too: it may rest on what another
                 // request of the group had written.

@@ -1,4 +1,4 @@
-//! One open transaction: the requests that share it, each in a savepoint of its own.
+//! One open transaction: the requests that share it, each of which can be refused alone.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -124,6 +124,26 @@ impl<'a> Group<'a> {
             self.tails.extend(self.undo.drain(..).rev());
         }
         result
+    }
+
+    /// Runs a request that writes only once nothing can refuse it any more. It needs no savepoint, for
+    /// which SQLite would keep a copy of each page that it changes; when writing fails, all of the
+    /// group fails.
+    pub(super) fn checked<P, T, E: Failed + From<Error>>(
+        &mut self,
+        check: impl FnOnce(&Self) -> Result<P, E>,
+        write: impl FnOnce(&mut Self, P) -> Result<T, Error>,
+    ) -> Result<T, E> {
+        self.undo.clear();
+        let checked = check(self);
+        if let Err(error) = &checked
+            && self.connection.is_autocommit()
+        {
+            self.broken = Some(error.failure());
+        }
+        let written = write(self, checked?);
+        self.broken = written.as_ref().err().map(Failed::failure);
+        Ok(written?)
     }
 
     /// Writes the ends of the logs and commits; what was appended is handed on.

@@ -221,12 +221,14 @@ fn keys_of_ids_that_grow_with_time_grow() {
         ["018f3a7e-0000-7000-8000-ffffffffffff", "018f3a7f-0000-7000-8000-000000000000"],
         ["01J8ZQ4YV0AAAAAAAAAAAAAAAA", "01J8ZQ4YV1AAAAAAAAAAAAAAAA"],
         ["2026-11-23T08:00:00Z/some-long-source/1", "2026-11-23T09:00:00Z/some-long-source/1"],
+        ["billing.eu-central-1.production/0000000000000009", "billing.eu-central-1.production/0000000000000010"],
     ] {
         let [earlier, later] = [key(earlier), key(later)];
-        assert!(earlier.len() <= 28 && earlier[4..16] <= later[4..16] && earlier < later, "{earlier:x?} {later:x?}");
+        assert!(earlier.len() <= 68 && earlier < later, "{earlier:x?} {later:x?}");
     }
-    let long = "x".repeat(40);
-    assert_ne!(key(&format!("{long}1")), key(&format!("{long}2")));
+    let long = "x".repeat(100);
+    let keys = ["1", "2"].map(|end| key(&format!("{long}{end}")));
+    assert!(keys[0] != keys[1] && keys.iter().all(|key| key.len() == 68), "{keys:x?}");
     assert_eq!(key("018f3a7e-0000-7000-8000-ffffffffffff").len(), 20);
 }
 
