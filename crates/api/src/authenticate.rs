@@ -5,47 +5,42 @@ use std::{
     sync::Arc,
 };
 
+use crate::{
+    Answered, Shared,
+    problem::Problem,
+    rate::{Now, Told},
+};
 use app::Caller;
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, header::AUTHORIZATION},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::AccountId;
-
-use crate::{
-    Route, Shared,
-    problem::Problem,
-    rate::{Now, Told},
-};
-
-/// For whom a request was answered; for the log.
-#[derive(Clone, Copy)]
-pub(crate) struct Account(pub(crate) AccountId);
 
 /// Answers 401 without a working token; else handlers find the [`Caller`] in the request. The
 /// log finds the route and the account in the answer.
-pub(crate) async fn require_token(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
-    let route = Route::of(&request);
-    let is_ingest = route.as_ref().is_some_and(|route| is_of_producers(route.0.as_str()));
+pub(crate) async fn require_token(
+    State(shared): State<Arc<Shared>>,
+    route: MatchedPath,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let is_ingest = is_of_producers(route.as_str());
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let mut response = match let_in(&shared, request.headers(), address, is_ingest).await {
+    let (mut response, account) = match let_in(&shared, request.headers(), address, is_ingest).await {
         Ok((caller, told)) => {
-            let account = Account(caller.account);
+            let account = caller.account;
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
-            response.extensions_mut().insert(account);
             if let Some(told) = told {
                 told.write(response.headers_mut());
             }
-            response
+            (response, Some(account))
         }
-        Err(problem) => problem.into_response(),
+        Err(problem) => (problem.into_response(), None),
     };
-    if let Some(route) = route {
-        response.extensions_mut().insert(route);
-    }
+    response.extensions_mut().insert(Answered { route, account });
     response
 }
 

@@ -83,18 +83,26 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
 }
 
 async fn collect(mut body: Body, bytes_max: usize, room: &mut Room) -> Result<Bytes, Problem> {
-    let mut collected = BytesMut::new();
+    // Most bodies come in one piece, which is not copied.
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         // The client has gone or is too slow; who reads this answer is not known.
         let frame = frame.map_err(|_| Problem::invalid("the body ended before it was whole"))?;
         let Ok(chunk) = frame.into_data() else { continue };
-        if collected.len() + chunk.len() > bytes_max {
+        if first.len().max(all.len()) + chunk.len() > bytes_max {
             return Err(Problem::too_large(bytes_max));
         }
         room.take(chunk.len())?;
-        collected.extend_from_slice(&chunk);
+        if first.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&chunk);
     }
-    Ok(collected.freeze())
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// Stops at the limit, so that a small body cannot become a large one in memory.

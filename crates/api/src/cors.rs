@@ -2,11 +2,13 @@
 //! can do no more with it than its own token allows.
 
 use axum::{
+    Router,
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
+
+use crate::Api;
 
 const PREFLIGHT: [(HeaderName, &str); 3] = [
     (
@@ -22,9 +24,10 @@ const EXPOSED: &str = "Location, Retry-After, X-Request-Id, X-Ratelimit-Auth-Tok
                        X-Ratelimit-Auth-Token-Remaining, X-Ratelimit-Reset, Idempotency-Replayed";
 
 /// Answers each OPTIONS itself, since browsers ask without a token, and marks every other answer.
-pub(crate) async fn answer(request: Request, next: Next) -> Response {
+pub(crate) async fn answer(request: Request, routes: Router) -> Response {
     let is_preflight = request.method() == Method::OPTIONS;
-    let mut response = if is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let mut response =
+        if is_preflight { StatusCode::NO_CONTENT.into_response() } else { Api::routed(routes, request).await };
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));

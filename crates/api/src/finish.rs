@@ -1,22 +1,20 @@
 //! What every answer gets: an id, the body of its problem, the headers that let pages of other
 //! origins read it, and one line in the log.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use aws_lc_rs::rand;
 use axum::{
+    Router,
     body::Body,
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::Response,
 };
 use domain::{Clock, error_chain};
 
 use crate::{
-    Route,
-    authenticate::Account,
-    cors, method_override,
+    Answered, cors, method_override,
     problem::{PROTOBUF, Problem},
     rate::RESET,
 };
@@ -34,13 +32,14 @@ const FREQUENT: [&str; 7] = [
 ];
 const REQUEST_ID_CHARS_MAX: usize = 128;
 
-/// Runs outermost: what happens inside has an id, is logged, and every error has a JSON body.
-pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, mut request: Request, next: Next) -> Response {
+/// What `routes` answer, finished: it has an id, is logged, and every error has a JSON body.
+pub(crate) async fn answer(mut request: Request, routes: Router, clock: &dyn Clock) -> Response {
     let started = clock.monotonic();
     let id = request_id(request.headers());
     let method = request.method().clone();
+    // Before the routes are looked at.
     method_override::apply(&mut request);
-    let mut response = cors::answer(request, next).await;
+    let mut response = cors::answer(request, routes).await;
     let problem = problem_of(&mut response);
     if let Some(problem) = &problem {
         response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -64,9 +63,10 @@ pub(crate) async fn apply(State(clock): State<Arc<dyn Clock>>, mut request: Requ
 
 /// One line a request; those that come by the thousand, and went well, only for who looks closer.
 fn log(response: &Response, request_id: &str, method: &Method, took: Duration) {
-    let route = response.extensions().get::<Route>().map_or("none", |route| route.0.as_str());
+    let answered = response.extensions().get::<Answered>();
+    let route = answered.map_or("none", |answered| answered.route.as_str());
     let status = response.status().as_u16();
-    let account = || response.extensions().get::<Account>().map(|account| account.0.to_string());
+    let account = || answered.and_then(|answered| answered.account).map(|account| account.to_string());
     let duration_ms = took.as_millis();
     if FREQUENT.contains(&route) && response.status().is_success() {
         tracing::debug!(request_id, %method, route, status, duration_ms, account = account(), "request");
@@ -103,8 +103,14 @@ fn uuid() -> String {
     let _ = rand::fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.into_iter().enumerate() {
+        if [4, 6, 8, 10].contains(&index) {
+            text.push('-');
+        }
+        text.extend([byte >> 4, byte & 0x0f].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -15,7 +15,13 @@ mod rate;
 mod representation;
 mod routes;
 
-use std::sync::Arc;
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use app::App;
 use axum::{
@@ -27,10 +33,10 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use domain::Clock;
+use domain::{AccountId, Clock};
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::{Service, ServiceExt};
 
 use rate::Rates;
 pub use rate::{RATE_WINDOW, RateLimits};
@@ -79,18 +85,54 @@ struct Shared {
     rates: Rates,
 }
 
-/// The routes of the API, ready to be served.
-pub fn router(app: Arc<App>, settings: Settings) -> Router {
-    let bytes = settings.ingest_bodies_max.saturating_mul(app.settings().ingest_body_max_bytes);
-    let permits = bytes.min(Semaphore::MAX_PERMITS);
-    let clock = Arc::clone(app.clock());
-    let (rates, buffers) = (Rates::new(settings.rates), Arc::new(Semaphore::new(permits)));
-    let shared = Arc::new(Shared { app, settings, buffers, rates });
-    let Listed { router: guarded, .. } = guarded();
-    let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token));
-    let Listed { router: open, .. } = open();
-    let open = open.route_layer(from_fn(note_route));
-    wrap(guarded.merge(open).with_state(shared), clock)
+/// The API, ready to be served.
+///
+/// It is a service of our own around the routes, where layers would be the usual way: each layer takes
+/// memory and moves the request once more, which an ingested entry feels.
+#[derive(Clone)]
+pub struct Api {
+    routes: Router,
+    clock: Arc<dyn Clock>,
+}
+
+impl Api {
+    /// The routes of `app` within these limits.
+    pub fn new(app: Arc<App>, settings: Settings) -> Self {
+        let bytes = settings.ingest_bodies_max.saturating_mul(app.settings().ingest_body_max_bytes);
+        let permits = bytes.min(Semaphore::MAX_PERMITS);
+        let clock = Arc::clone(app.clock());
+        let (rates, buffers) = (Rates::new(settings.rates), Arc::new(Semaphore::new(permits)));
+        let shared = Arc::new(Shared { app, settings, buffers, rates });
+        let Listed { router: guarded, .. } = guarded();
+        let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&shared), authenticate::require_token));
+        let Listed { router: open, .. } = open();
+        let open = open.route_layer(from_fn(note_route));
+        Self { routes: guarded.merge(open).with_state(shared), clock }
+    }
+
+    /// What the routes answer, known or not, and when they panic.
+    async fn routed(routes: Router, request: Request) -> Response {
+        match AssertUnwindSafe(routes.oneshot(request)).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(panic) => problem::of_panic(panic),
+        }
+    }
+}
+
+impl Service<Request> for Api {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { routes, clock } = self.clone();
+        Box::pin(async move { Ok(finish::answer(request, routes, &*clock).await) })
+    }
 }
 
 /// Every method and path that is served. Those with `needs_token` answer 401 without one.
@@ -223,32 +265,16 @@ impl Listed {
     }
 }
 
-/// What every request goes through, known route or not. Each layer takes memory and moves the
-/// request once more, which an ingested entry feels, so one function does all but catch panics.
-fn wrap(routes: Router, clock: Arc<dyn Clock>) -> Router {
-    let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(clock, finish::apply))
-        .layer(CatchPanicLayer::custom(problem::of_panic));
-    // The method is overridden before the routes are looked at, so they stand inside.
-    Router::new().fallback_service(routes).layer(layers)
-}
-
-/// The pattern of the route that answered, for the log.
+/// Which route answered, by its pattern, and for whom; for the log.
 #[derive(Clone)]
-struct Route(MatchedPath);
-
-impl Route {
-    fn of(request: &Request) -> Option<Self> {
-        request.extensions().get::<MatchedPath>().cloned().map(Self)
-    }
+struct Answered {
+    route: MatchedPath,
+    account: Option<AccountId>,
 }
 
-async fn note_route(request: Request, next: Next) -> Response {
-    let route = Route::of(&request);
+async fn note_route(route: MatchedPath, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    if let Some(route) = route {
-        response.extensions_mut().insert(route);
-    }
+    response.extensions_mut().insert(Answered { route, account: None });
     response
 }
 

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::{problem::Problem, wrap};
+use crate::{Api, problem::Problem};
 
 struct StoppedClock;
 
@@ -41,7 +41,7 @@ async fn answer(error: fn() -> Error) -> (StatusCode, HeaderMap, Value) {
 
 async fn ask(routes: Router, path: &str) -> (StatusCode, HeaderMap, Value) {
     let request = Request::get(path).header("x-request-id", "req-1").body(Body::empty()).expect("a request");
-    let response = wrap(routes, Arc::new(StoppedClock)).oneshot(request).await.expect("an answer");
+    let response = Api { routes, clock: Arc::new(StoppedClock) }.oneshot(request).await.expect("an answer");
     let (parts, body) = response.into_parts();
     let body = body.collect().await.expect("a body").to_bytes();
     assert_eq!(parts.headers["content-type"], "application/json");

@@ -171,13 +171,13 @@ async fn serve(settings: &Settings, deliveries: &Handle) -> anyhow::Result<()> {
         show_first_token(&token);
     }
     let api_settings = api::Settings { rates: settings.http.rates, ..api::Settings::default() };
-    let router = api::router(Arc::clone(&running.app), api_settings);
+    let api = api::Api::new(Arc::clone(&running.app), api_settings);
     let limits = accept::Limits::from(settings);
     let engine_stop = async {
         stop.cancelled().await;
         running.engine.stop(settings.shutdown).await;
     };
-    let (drained, ()) = tokio::join!(accept::serve(listener, router, tls, limits, stop.clone()), engine_stop);
+    let (drained, ()) = tokio::join!(accept::serve(listener, api, tls, limits, stop.clone()), engine_stop);
     control.abort();
     reloads.abort();
     last_uses.abort();

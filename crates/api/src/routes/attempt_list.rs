@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use app::{Attempts, AttemptsAsked, Caller, Evidence, Follows, NumberedAttempt, OutcomeAsked, OutcomeKind};
-use axum::{
-    Extension, Json,
-    extract::{OriginalUri, State},
-};
+use axum::{Extension, Json, extract::State, http::Uri};
 use domain::Sequence;
 use serde_json::{Map, Value, json};
 
@@ -36,7 +33,7 @@ pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
     To(recipient): To,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
     let asked = AttemptsAsked {

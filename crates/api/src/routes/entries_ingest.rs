@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use app::{Batch, Caller, Format, Ingested};
+use app::{AppendedItem, Batch, Caller, Format, Ingested};
 use axum::{
     Extension, Json,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     Shared,
@@ -50,25 +50,45 @@ pub(super) async fn ingest(
 
 /// The answer to what was taken in.
 pub(super) fn answer(ingested: &Ingested, with_ids: bool) -> Response {
-    let mut response = (StatusCode::ACCEPTED, Json(representation(ingested, with_ids))).into_response();
+    let mut response = (StatusCode::ACCEPTED, Json(Answer::of(ingested, with_ids))).into_response();
     if ingested.repeated {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }
 
-fn representation(ingested: &Ingested, with_ids: bool) -> Value {
-    let mut body = json!({
-        "accepted": ingested.accepted,
-        "duplicates": ingested.duplicates,
-        "firstSequence": ingested.first.map(|sequence| sequence.0),
-        "lastSequence": ingested.last.map(|sequence| sequence.0),
-    });
-    if with_ids {
-        let item = |item: &app::AppendedItem| json!({ "id": item.id.as_str(), "sequence": item.sequence.0, "duplicate": item.duplicate });
-        body["items"] = ingested.items.iter().map(item).collect();
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    accepted: usize,
+    duplicates: usize,
+    first_sequence: Option<u64>,
+    last_sequence: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Vec<Item<'a>>>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    id: &'a str,
+    sequence: u64,
+    duplicate: bool,
+}
+
+impl<'a> Answer<'a> {
+    fn of(ingested: &'a Ingested, with_ids: bool) -> Self {
+        let item = |item: &'a AppendedItem| {
+            let AppendedItem { id, sequence, duplicate } = item;
+            Item { id: id.as_str(), sequence: sequence.0, duplicate: *duplicate }
+        };
+        Self {
+            accepted: ingested.accepted,
+            duplicates: ingested.duplicates,
+            first_sequence: ingested.first.map(|sequence| sequence.0),
+            last_sequence: ingested.last.map(|sequence| sequence.0),
+            items: with_ids.then(|| ingested.items.iter().map(item).collect()),
+        }
     }
-    body
 }
 
 fn format_of(headers: &HeaderMap) -> Result<Format, Problem> {

@@ -10,8 +10,8 @@ use app::{Caller, Export, ExportAsked};
 use axum::{
     Extension,
     body::Body,
-    extract::{OriginalUri, State},
-    http::{HeaderName, HeaderValue, header},
+    extract::State,
+    http::{HeaderName, HeaderValue, Uri, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -34,7 +34,7 @@ const PAGES_AHEAD: usize = 1;
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
 ) -> Result<Response, Problem> {
     let query = Query::of(&uri);
     let form = match query.choice("format", &["ndjson", "csv"])? {

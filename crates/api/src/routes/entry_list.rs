@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use app::{Caller, Cursor, EntriesAsked, EntryFilter, EntryList};
-use axum::{
-    Extension, Json,
-    extract::{OriginalUri, State},
-    http::Uri,
-};
+use axum::{Extension, Json, extract::State, http::Uri};
 use serde_json::{Value, json};
 
 use crate::{Shared, problem::Problem, query::Query, representation::link};
@@ -19,7 +15,7 @@ const OF_A_PAGE: [&str; 2] = ["before", "cursor"];
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
     let filter = EntryFilter { spec: query.decoded("spec")?, ..filter(&query)? };

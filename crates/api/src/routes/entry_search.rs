@@ -5,7 +5,8 @@ use std::sync::Arc;
 use app::{Caller, EntryFilter};
 use axum::{
     Extension, Json,
-    extract::{OriginalUri, Request, State},
+    extract::{Request, State},
+    http::Uri,
 };
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use crate::{Shared, body, problem::Problem, query::Query};
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     shared.app.entries_may_view(&caller)?;

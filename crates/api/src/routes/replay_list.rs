@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use app::{Caller, JOBS_LIMIT_MAX};
-use axum::{
-    Extension, Json,
-    extract::{OriginalUri, State},
-};
+use axum::{Extension, Json, extract::State, http::Uri};
 use serde_json::{Value, json};
 
 use super::To;
@@ -23,7 +20,7 @@ pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
     To(recipient): To,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
     let limit = query.limit(LIMIT_DEFAULT, JOBS_LIMIT_MAX)?;

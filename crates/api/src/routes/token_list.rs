@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use app::Caller;
-use axum::{
-    Extension, Json,
-    extract::{OriginalUri, State},
-};
+use axum::{Extension, Json, extract::State, http::Uri};
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,7 +19,7 @@ const LIMIT_MAX: u64 = 1_000;
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::of(&uri);
     let all = query.flag("showAll")?;

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use app::Caller;
-use axum::{
-    Extension, Json,
-    extract::{OriginalUri, State},
-};
+use axum::{Extension, Json, extract::State, http::Uri};
 use domain::Timestamp;
 use serde_json::Value;
 
@@ -17,7 +14,7 @@ pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Arc<Caller>>,
     Key(id): Key,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
 ) -> Result<Json<Value>, Problem> {
     let expiry = Query::of(&uri).number("expiry", 0..=i64::MAX.unsigned_abs())?;
     let old_expires_at = expiry.map(|millis| Timestamp::from_millis(millis.cast_signed()));

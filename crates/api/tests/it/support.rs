@@ -7,7 +7,6 @@ use app::{
     testing::{self, Server},
 };
 use axum::{
-    Router,
     body::Body,
     http::{HeaderMap, Method, Request, Response, StatusCode},
 };
@@ -30,7 +29,7 @@ pub(crate) struct Options {
 
 pub(crate) struct TestApp {
     pub(crate) server: Server,
-    router: Router,
+    api: api::Api,
 }
 
 /// An answer.
@@ -81,8 +80,8 @@ impl TestApp {
 
     async fn on(server: Server, settings: api::Settings) -> Self {
         server.app.token_bootstrap(Some(Secret::new(ADMIN.to_owned()))).await.expect("a token");
-        let router = api::router(Arc::clone(&server.app), settings);
-        Self { server, router }
+        let api = api::Api::new(Arc::clone(&server.app), settings);
+        Self { server, api }
     }
 
     /// A token with this grant.
@@ -98,7 +97,7 @@ impl TestApp {
 
     /// An answer whose body is not read yet.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        self.router.clone().oneshot(request).await.expect("an answer")
+        self.api.clone().oneshot(request).await.expect("an answer")
     }
 
     /// Sends a request; the answer has to be one that `/openapi.json` knows.

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -22,7 +21,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::connection;
+use super::connection::{HttpService, connection};
 use crate::settings::Settings;
 
 /// After a failed accept, such as for want of file descriptors, others are given time to end.
@@ -83,13 +82,13 @@ impl Listener for TcpListener {
     }
 }
 
-/// Serves `router` until `stop` is cancelled, then lets the requests in flight finish.
+/// Serves `service` until `stop` is cancelled, then lets the requests in flight finish.
 ///
 /// From the stop on no connection is accepted, idle ones are closed, and each other one closes with
 /// its answer; what is left after `limits.drain` is cut.
 pub async fn serve(
     mut listener: impl Listener,
-    router: Router,
+    service: impl HttpService,
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
     stop: CancellationToken,
@@ -116,7 +115,7 @@ pub async fn serve(
             }
         };
         // A token of its own: those of one parent wait for each other whenever they are looked at.
-        let serving = connection(stream, peer, router.clone(), tls.clone(), limits, stop.child_token());
+        let serving = connection(stream, peer, service.clone(), tls.clone(), limits, stop.child_token());
         connections.spawn(async move {
             let _place = place;
             serving.await;

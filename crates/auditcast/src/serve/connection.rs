@@ -3,7 +3,6 @@
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
     body::Body,
     extract::{ConnectInfo, Request},
     response::Response,
@@ -21,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use super::{
     accept::Limits,
@@ -39,11 +38,22 @@ const STREAMS_MAX: u32 = 128;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What answers requests, and is in no hurry to: it is always ready.
+pub trait HttpService:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> HttpService for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
 /// Serves one connection; returns when it is closed. `stop` asks for a graceful end.
 pub(super) async fn connection<Io>(
     stream: Io,
     peer: SocketAddr,
-    router: Router,
+    service: impl HttpService,
     tls: Option<TlsAcceptor>,
     limits: Limits,
     stop: CancellationToken,
@@ -52,7 +62,7 @@ pub(super) async fn connection<Io>(
 {
     let stream = StallGuard::new(stream, limits.body_timeout);
     let Some(acceptor) = tls else {
-        return http(stream, peer, router, limits, stop).await;
+        return http(stream, peer, service, limits, stop).await;
     };
     let handshake = timeout(limits.header_timeout, acceptor.accept(stream));
     let shaken = tokio::select! {
@@ -60,19 +70,19 @@ pub(super) async fn connection<Io>(
         () = stop.cancelled() => return,
     };
     match shaken {
-        Ok(stream) => http(stream, peer, router, limits, stop).await,
+        Ok(stream) => http(stream, peer, service, limits, stop).await,
         Err(error) => tracing::debug!(%peer, %error, "no TLS handshake"),
     }
 }
 
-async fn http<Io>(stream: Io, peer: SocketAddr, router: Router, limits: Limits, stop: CancellationToken)
+async fn http<Io>(stream: Io, peer: SocketAddr, service: impl HttpService, limits: Limits, stop: CancellationToken)
 where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let activity = Activity::new();
     let service = service_fn(|request| {
         let in_flight = activity.begin();
-        answer(request, peer, router.clone(), limits.body_timeout, in_flight)
+        answer(request, peer, service.clone(), limits.body_timeout, in_flight)
     });
     let builder = builder();
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -119,7 +129,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
 async fn answer(
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
-    router: Router,
+    service: impl HttpService,
     body_timeout: Duration,
     in_flight: InFlight,
 ) -> Result<hyper::Response<CountedBody>, Infallible> {
@@ -128,7 +138,7 @@ async fn answer(
     let (body, end) = TimedBody::new(body, body_timeout);
     let mut request = Request::from_parts(head, Body::new(body));
     request.extensions_mut().insert(ConnectInfo(peer));
-    let response = router.oneshot(request).await?;
+    let response = service.oneshot(request).await?;
     // Whatever a handler makes of a body that broke off, the client is told the cause.
     let mut response = if end.expired() { too_slow(response) } else { response };
     if version < Version::HTTP_2 && end.left_unread() {
