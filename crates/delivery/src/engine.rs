@@ -56,6 +56,10 @@ pub use skip::SkipRequest;
 pub(crate) use test_send::shown as shown_request;
 pub use test_send::{TURN_MAX, TestRequest, TestResult};
 
+/// Subscriptions of an account that are loaded in one go: long enough that asking the store counts
+/// little, short enough that others have their turn.
+const LOAD_AT_ONCE: usize = 100;
+
 /// Settings of the engine.
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
@@ -298,8 +302,12 @@ impl Inner {
             account.suspend(true);
             return Ok(account);
         }
-        for subscription in self.store.subscription_list_on(id).await? {
-            if let Some(lane) = self.load_lane(&account, &subscription).await? {
+        for some in self.store.subscription_list_on(id).await?.chunks(LOAD_AT_ONCE) {
+            // Each question to the store takes longer than what is done with its answer.
+            let progress = self.store.progress_list(some.iter().map(|subscription| subscription.id).collect()).await?;
+            for (subscription, progress) in some.iter().zip(progress) {
+                let Some(progress) = progress else { continue };
+                let Some(lane) = self.make_lane(&account, subscription, progress).await? else { continue };
                 let mut state = account.lock();
                 {
                     let mut lane_state = lane.lock();
@@ -326,8 +334,17 @@ impl Inner {
         account: &Account,
         subscription: &Subscription,
     ) -> Result<Option<Arc<Lane>>, store::Error> {
+        let Some(progress) = self.store.progress_get(subscription.id).await? else { return Ok(None) };
+        self.make_lane(account, subscription, progress).await
+    }
+
+    async fn make_lane(
+        &self,
+        account: &Account,
+        subscription: &Subscription,
+        progress: store::Progress,
+    ) -> Result<Option<Arc<Lane>>, store::Error> {
         let id = subscription.id;
-        let Some(progress) = self.store.progress_get(id).await? else { return Ok(None) };
         let matched = account.lock().matched;
         let made = self.spec(subscription).and_then(|spec| {
             let pacing = spec.pacing(self.settings.window_max);

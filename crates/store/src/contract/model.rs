@@ -309,6 +309,9 @@ impl Pair {
         for modelled in &self.subscriptions {
             assert_eq!(self.bench.progress(modelled.stored.id).await, modelled.progress);
         }
+        let ids = self.subscriptions.iter().map(|modelled| modelled.stored.id).collect();
+        let expected: Vec<_> = self.subscriptions.iter().map(|modelled| modelled.progress.clone()).collect();
+        assert_eq!(store.progress_list(ids).await.expect("is read"), expected);
         let mut work = store.account_list_work().await.expect("is read");
         work.sort_by_key(|work| work.account);
         let mut expected: Vec<_> = self.accounts.iter().filter_map(|account| self.work(account)).collect();
