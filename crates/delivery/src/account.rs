@@ -185,7 +185,7 @@ impl Account {
         // An attached lane must not get ahead of its account.
         let expired = lane_state.courier.expire_to(end.min(state.matched), now)?;
         let told = tell(&lane_state.spec, expired);
-        lane_state.told.push(told);
+        lane_state.owed.told.push(told);
         state.soil(lane);
         Some(expired)
     }

@@ -31,7 +31,7 @@ pub use starts::Source;
 use crate::{
     decide::{EntryTries, Health},
     outcome::{Outcome, Reason},
-    seldom::Seldom,
+    seldom::{Blank, Seldom},
     status::Failure,
 };
 pub use expire::Expired;
@@ -76,8 +76,8 @@ pub struct Courier {
     journaled: u64,
     counts: Counts,
     // Passed over, and not yet taken to be written down.
-    skipped: Vec<SkippedRange>,
-    record: Record,
+    skipped: Seldom<Vec<SkippedRange>>,
+    record: Seldom<Record>,
 }
 
 /// How requests of a subscription may follow each other.
@@ -171,6 +171,19 @@ pub struct Record {
     pub errors: Vec<Failure>,
 }
 
+static BLANK_RECORD: Record =
+    Record { success_count: 0, error_count: 0, last_success: None, last_error: None, errors: Vec::new() };
+
+impl Blank for Record {
+    fn blank() -> &'static Self {
+        &BLANK_RECORD
+    }
+
+    fn is_blank(&self) -> bool {
+        *self == BLANK_RECORD
+    }
+}
+
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -256,8 +269,8 @@ impl Courier {
             mark: Mark::default(),
             journaled: 0,
             counts: Counts::default(),
-            skipped: Vec::new(),
-            record: Record::default(),
+            skipped: Seldom::default(),
+            record: Seldom::default(),
         }
     }
 
@@ -316,6 +329,7 @@ impl Courier {
         self.live.trim();
         self.news.trim();
         self.streak.trim();
+        self.record.trim();
     }
 
     /// Whether another matching entry can be taken up.

@@ -59,6 +59,8 @@ pub use test_send::{TURN_MAX, TestRequest, TestResult};
 /// Subscriptions of an account that are loaded in one go: long enough that asking the store counts
 /// little, short enough that others have their turn.
 const LOAD_AT_ONCE: usize = 100;
+/// How many jobs can be taken up at a time.
+const JOB_TURNS: usize = 64;
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]
@@ -120,6 +122,7 @@ pub(crate) struct Inner {
     accounts: Mutex<HashMap<AccountId, Arc<tokio::sync::OnceCell<Arc<Account>>>>>,
     due: DueQueue,
     tasks: TaskTracker,
+    job_turns: [tokio::sync::Mutex<()>; JOB_TURNS],
     // Where the engine was started, and so where it works, whoever gives it something to do.
     runtime: OnceLock<Handle>,
     // Where it renders and sends; without it on `runtime`, too.
@@ -163,6 +166,7 @@ impl Engine {
             accounts: Mutex::default(),
             due: DueQueue::default(),
             tasks: TaskTracker::new(),
+            job_turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             runtime: OnceLock::new(),
             sending: OnceLock::new(),
             stopping: CancellationToken::new(),

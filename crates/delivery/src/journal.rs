@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, EntryDraft, JobId};
+use domain::{AccountId, JobId};
 use parking_lot::Mutex;
-use store::{DeadLetter, JournalWrite, SkippedRange, Store};
+use store::{JournalWrite, SkippedRange, Store};
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     attempts::Unwritten,
     courier::{Job, JobNews, Mark},
     engine::figures::Tallies,
-    lane::{Lane, Mode},
+    lane::{Lane, Mode, Owed},
 };
 
 /// How long an outcome waits to be written down, while the store is well.
@@ -52,13 +52,12 @@ pub(crate) struct Taken {
 struct TakenLane {
     lane: Arc<Lane>,
     mark: Mark,
-    dead: Vec<DeadLetter>,
+    owed: Owed,
     news: JobNews,
     /// The job whose end is in the write.
     ended_job: Option<JobId>,
     attempts: Unwritten,
     skipped: Vec<SkippedRange>,
-    told: Vec<EntryDraft>,
 }
 
 impl Journal {
@@ -162,12 +161,13 @@ impl Taken {
     /// The write failed: all of it is to be written again.
     pub(crate) fn give_back(self) {
         let mut state = self.account.lock();
-        for TakenLane { lane, mut dead, news, skipped, mut told, attempts, .. } in self.lanes {
+        for TakenLane { lane, mut owed, news, skipped, attempts, .. } in self.lanes {
             let mut lane_state = lane.lock();
             lane_state.courier.give_back_job_news(news);
-            dead.append(&mut lane_state.dead);
-            told.append(&mut lane_state.told);
-            (lane_state.dead, lane_state.told) = (dead, told);
+            let later = lane_state.owed.take();
+            owed.dead.extend(later.dead);
+            owed.told.extend(later.told);
+            lane_state.owed = owed.into();
             let dropped = lane_state.attempts.give_back(attempts);
             lane_state.spec.counters.count_unrecorded(dropped);
             lane_state.courier.return_skipped(skipped);
@@ -206,10 +206,9 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         }
         let is_caught_up = lane_state.mode == Mode::Attached && lane_state.courier.unsettled() == 0;
         write.progress.push((lane.id, lane_state.courier.progress(is_caught_up)));
-        let dead = std::mem::take(&mut lane_state.dead);
-        write.dead.extend(dead.iter().cloned());
-        let told = std::mem::take(&mut lane_state.told);
-        write.told.extend(told.iter().cloned());
+        let owed = lane_state.owed.take();
+        write.dead.extend(owed.dead.iter().cloned());
+        write.told.extend(owed.told.iter().cloned());
         let news = lane_state.courier.take_job_news();
         write.jobs.delivered.extend(news.delivered.iter().map(|sequence| (lane.id, *sequence)));
         if !news.retry.is_empty() {
@@ -223,7 +222,7 @@ pub(crate) fn take(account: Arc<Account>) -> (JournalWrite, Taken) {
         let attempts = lane_state.attempts.take();
         let mark = lane_state.courier.mark();
         drop(lane_state);
-        lanes.push(TakenLane { lane, mark, dead, news, ended_job, skipped, told, attempts });
+        lanes.push(TakenLane { lane, mark, owed, news, ended_job, skipped, attempts });
     }
     drop(state);
     // Packed without a lock: nobody has to wait for what only people read.

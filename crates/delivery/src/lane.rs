@@ -15,7 +15,7 @@ use crate::{
     attempts::Unwritten,
     courier::{Courier, Flow, JobEntry, JobRead, Load, Pacing},
     engine::{counters::AttemptCounters, figures::Tally},
-    seldom::Seldom,
+    seldom::{Blank, Seldom},
     send::OpenConfig,
 };
 
@@ -77,8 +77,6 @@ pub(crate) enum Mode {
 pub(crate) struct Lane {
     pub(crate) account: AccountId,
     pub(crate) id: SubscriptionId,
-    /// Held while a job is taken up or stopped, so that a stopped one does not go on.
-    pub(crate) job_turn: tokio::sync::Mutex<()>,
     state: Mutex<LaneState>,
 }
 
@@ -94,17 +92,33 @@ pub(crate) struct LaneState {
     pub(crate) job_reading: bool,
     /// Whether the store may have a job for it to begin.
     pub(crate) jobs_changed: bool,
-    /// Dead letters that are counted in the courier's progress and not yet written down.
-    pub(crate) dead: Vec<DeadLetter>,
+    pub(crate) owed: Seldom<Owed>,
     /// Attempts that are not yet written down.
     pub(crate) attempts: Seldom<Unwritten>,
-    /// Entries of the server's own that tell of what is in the courier's progress, to be written
-    /// down together with it.
-    pub(crate) told: Vec<EntryDraft>,
     /// Whether somebody looks after its conditions.
     pub(crate) watched: bool,
     /// What the figures have of it.
-    pub(crate) counted: Tally,
+    pub(crate) counted: Seldom<Tally>,
+}
+
+/// What is in the courier's progress, and has to be written down together with it.
+#[derive(Default)]
+pub(crate) struct Owed {
+    pub(crate) dead: Vec<DeadLetter>,
+    /// Entries of the server's own that tell of it.
+    pub(crate) told: Vec<EntryDraft>,
+}
+
+static BLANK: Owed = Owed { dead: Vec::new(), told: Vec::new() };
+
+impl Blank for Owed {
+    fn blank() -> &'static Self {
+        &BLANK
+    }
+
+    fn is_blank(&self) -> bool {
+        self.dead.is_empty() && self.told.is_empty()
+    }
 }
 
 impl Lane {
@@ -112,19 +126,18 @@ impl Lane {
         let state = LaneState {
             spec: Arc::new(spec),
             // What an earlier process did is no figure of this one.
-            counted: Tally::of(&courier),
+            counted: Tally::of(&courier).into(),
             courier,
             mode: Mode::Reading,
             reading: false,
             queued_for: None,
             job_reading: false,
             jobs_changed: false,
-            dead: Vec::new(),
+            owed: Seldom::default(),
             attempts: Seldom::default(),
-            told: Vec::new(),
             watched: false,
         };
-        Self { account, id, job_turn: tokio::sync::Mutex::default(), state: Mutex::new(state) }
+        Self { account, id, state: Mutex::new(state) }
     }
 
     /// Taken after the lock of the account where both are needed.
@@ -218,9 +231,17 @@ impl LaneState {
         self.mode != Mode::Attached || !self.courier.is_idle()
     }
 
+    /// Keeps dead letters until they are written down.
+    pub(crate) fn owe_letters(&mut self, letters: impl Iterator<Item = DeadLetter>) {
+        for letter in letters {
+            self.owed.dead.push(letter);
+        }
+    }
+
     /// Lets go of the room of what there is none of.
     pub(crate) fn trim(&mut self) {
         self.courier.trim();
+        self.owed.trim();
         self.attempts.trim();
         let mut opened = self.spec.opened.lock();
         if opened.strong_count() == 0 {

@@ -16,6 +16,16 @@ pub(crate) trait Blank: Default {
     fn is_blank(&self) -> bool;
 }
 
+impl<T: 'static> Blank for Vec<T> {
+    fn blank() -> &'static Self {
+        const { &Self::new() }
+    }
+
+    fn is_blank(&self) -> bool {
+        self.is_empty()
+    }
+}
+
 impl<T: Blank> Seldom<T> {
     /// The value, unless it takes no room: then there is nothing in it to change.
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
@@ -52,6 +62,12 @@ impl<T: Blank + 'static> Deref for Seldom<T> {
     }
 }
 
+impl<T: Blank> From<T> for Seldom<T> {
+    fn from(value: T) -> Self {
+        Self((!value.is_blank()).then(|| Box::new(value)))
+    }
+}
+
 impl<T: Blank + 'static> DerefMut for Seldom<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.0.get_or_insert_default()
@@ -60,19 +76,7 @@ impl<T: Blank + 'static> DerefMut for Seldom<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Blank, Seldom};
-
-    static BLANK: Vec<u8> = Vec::new();
-
-    impl Blank for Vec<u8> {
-        fn blank() -> &'static Self {
-            &BLANK
-        }
-
-        fn is_blank(&self) -> bool {
-            self.is_empty()
-        }
-    }
+    use super::Seldom;
 
     #[test]
     fn what_is_blank_takes_no_room_and_what_is_not_stays() {

@@ -147,7 +147,7 @@ impl Courier {
         courier.streak.letters = detail.streak.into_iter().map(Sequence).collect();
         courier.streak.suspended = detail.streak_suspended;
         courier.last_stamp = detail.last_stamp.map(Timestamp::from_millis);
-        courier.record = Record {
+        *courier.record = Record {
             success_count: detail.success_count,
             error_count: detail.error_count,
             last_success: detail.last_success.map(Timestamp::from_millis),

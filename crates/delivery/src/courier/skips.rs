@@ -22,13 +22,13 @@ impl Courier {
 
     /// What was passed over and has yet to be written down.
     pub fn take_skipped(&mut self) -> Vec<SkippedRange> {
-        std::mem::take(&mut self.skipped)
+        self.skipped.take()
     }
 
     /// The write of these failed.
     pub fn return_skipped(&mut self, mut skipped: Vec<SkippedRange>) {
-        skipped.append(&mut self.skipped);
-        self.skipped = skipped;
+        skipped.extend(self.skipped.take());
+        self.skipped = skipped.into();
     }
 
     /// Takes note that the entries from `first` to `last` are passed over.

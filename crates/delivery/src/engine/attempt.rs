@@ -200,7 +200,7 @@ impl Inner {
                 state.courier.stamped(stamp);
             }
             let died = state.courier.finish(&load, read.results, now, &self.settings.schedule, self.next_jitter());
-            state.dead.extend(died.iter().map(|died| dead_letter(lane, died, now.wall)));
+            state.owe_letters(died.iter().map(|died| dead_letter(lane, died, now.wall)));
             record::keep(&mut state, records, &load, &died);
             if let Some(failure) = read.failure {
                 state.courier.note_failure(failure, read.failed_entries);

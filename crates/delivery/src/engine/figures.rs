@@ -15,6 +15,7 @@ use crate::{
     account::Account,
     courier::Courier,
     lane::{Lane, LaneState, Mode},
+    seldom::Blank,
 };
 
 /// How the engine stands, and what it did since its start.
@@ -84,6 +85,18 @@ impl Tally {
     }
 }
 
+static BLANK: Tally = Tally { delivered: 0, skipped: 0, dead: 0, failed: 0 };
+
+impl Blank for Tally {
+    fn blank() -> &'static Self {
+        &BLANK
+    }
+
+    fn is_blank(&self) -> bool {
+        *self == BLANK
+    }
+}
+
 /// The tallies of all integrations.
 #[derive(Default)]
 pub(crate) struct Tallies(Mutex<BTreeMap<String, Tally>>);
@@ -93,10 +106,11 @@ impl Tallies {
     pub(crate) fn count(&self, lane: &Lane) {
         let mut state = lane.lock();
         let now = Tally::of(&state.courier);
-        let before = std::mem::replace(&mut state.counted, now);
+        let before = *state.counted;
         if before == now {
             return;
         }
+        *state.counted = now;
         let key = state.spec.integration.key();
         let mut tallies = self.0.lock();
         match tallies.get_mut(key) {

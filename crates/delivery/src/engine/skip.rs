@@ -94,7 +94,7 @@ impl Account {
         }
         let skipped = lane_state.courier.skip_to(last, &request.reason(), request.at);
         if skipped > 0 {
-            lane_state.told.push(record(skipped));
+            lane_state.owed.told.push(record(skipped));
         }
         skipped
     }

@@ -97,7 +97,7 @@ impl World {
         let died = state.courier.finish(&load, results, clocks, &Schedule::default(), jitter);
         let dead: Vec<_> =
             died.iter().filter(|died| died.fate == LetterFate::Dead).map(|died| died.entry.sequence.0).collect();
-        state.dead.extend(died.iter().map(|died| dead_letter(&lane, died, clocks.wall)));
+        state.owe_letters(died.iter().map(|died| dead_letter(&lane, died, clocks.wall)));
         if load.source != Source::Log && of_job(&state) - before != accepted.len() as u64 {
             return Err(format!("{}: a job counts other than the {accepted:?} that were accepted", lane.id));
         }
