@@ -13,6 +13,9 @@ use crate::{
 /// How long the writer waits for readers that still look at the WAL.
 const RESTART_WAIT: Duration = Duration::from_secs(1);
 
+/// Commits between two looks at the WAL: a look costs a twentieth of a commit.
+const LOOK_EVERY: u32 = 8;
+
 /// Decides when the WAL is moved, and by whom.
 pub(super) struct Checkpoints {
     // Both are there until the end.
@@ -22,6 +25,8 @@ pub(super) struct Checkpoints {
     restart_pages: i64,
     // Pages of WAL at which the writer tries next; moved up when a reader was in the way.
     restart_at: i64,
+    // Commits since the last look.
+    unseen: u32,
 }
 
 impl Checkpoints {
@@ -42,7 +47,7 @@ impl Checkpoints {
             }
         })?;
         let (wake, checkpointer) = (Some(wake), Some(checkpointer));
-        Ok(Self { wake, checkpointer, wake_pages, restart_pages, restart_at: restart_pages })
+        Ok(Self { wake, checkpointer, wake_pages, restart_pages, restart_at: restart_pages, unseen: 0 })
     }
 
     /// Prepares the connection of the writer: how long it waits for others, and to what length it cuts
@@ -57,6 +62,11 @@ impl Checkpoints {
     ///
     /// The length of the WAL's file tells nothing: it stays when the WAL starts anew.
     pub(super) fn after_commit(&mut self, writer: &Connection) {
+        self.unseen += 1;
+        if self.unseen < LOOK_EVERY {
+            return;
+        }
+        self.unseen = 0;
         let Some(wal) = checkpoint(writer, "NOOP") else { return };
         if wal.pages >= self.restart_at {
             match checkpoint(writer, "RESTART") {
