@@ -5,17 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use crate::{
-    Answered, Shared,
-    problem::Problem,
-    rate::{Now, Told},
-};
 use app::Caller;
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, header::AUTHORIZATION},
     middleware::Next,
     response::{IntoResponse, Response},
+};
+
+use crate::{
+    Answered, Shared,
+    problem::Problem,
+    rate::{Now, Told},
 };
 
 /// Answers 401 without a working token; else handlers find the [`Caller`] in the request. The
