@@ -233,6 +233,7 @@ impl LaneState {
 
     /// Keeps dead letters until they are written down.
     pub(crate) fn owe_letters(&mut self, letters: impl Iterator<Item = DeadLetter>) {
+        // One by one: to extend by none would make room for it.
         for letter in letters {
             self.owed.dead.push(letter);
         }

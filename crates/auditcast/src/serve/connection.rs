@@ -38,7 +38,7 @@ const STREAMS_MAX: u32 = 128;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What answers requests, and is in no hurry to: it is always ready.
+/// What answers requests: the API, or the routes of a test.
 pub trait HttpService:
     Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 {

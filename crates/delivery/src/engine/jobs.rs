@@ -6,7 +6,7 @@ use domain::{AccountId, JobId, SubscriptionId};
 use store::{JobKind, Letter};
 use tokio::runtime::Handle;
 
-use super::{Engine, Inner};
+use super::{Engine, Inner, JOB_TURNS};
 use crate::{
     courier::{Job, JobEntry, JobRead},
     lane::{Lane, LaneState, Mode, Spec},
@@ -60,8 +60,9 @@ impl Inner {
     /// Held while a job of a subscription is taken up or stopped, so that a stopped one does not go on.
     /// A few subscriptions share one, which takes less room than one each.
     fn job_turn(&self, id: SubscriptionId) -> &tokio::sync::Mutex<()> {
-        let place = id.as_bytes().iter().fold(0, |sum, byte| usize::from(*byte) + 31 * sum);
-        &self.job_turns[place % self.job_turns.len()]
+        // Ids end in random bytes.
+        let [.., last] = *id.as_bytes();
+        &self.job_turns[usize::from(last) % JOB_TURNS]
     }
 
     /// Lets a lane look for its next job, and read what the present one sends.
