@@ -22,7 +22,7 @@ use crate::{
     lane::{Lane, Mode},
 };
 
-/// Places of the log that one read asks about, and conditions that one write tells.
+/// Subscriptions that are looked at in one go, and conditions that one write tells.
 const CHUNK: usize = 256;
 
 /// What is known of conditions.
@@ -138,21 +138,26 @@ impl Inner {
         let mut watched = self.conditions.watched.lock().await;
         self.load_told(&mut watched).await?;
         for lane in std::mem::take(&mut *self.conditions.noted.lock()) {
-            watched.lanes.entry(lane.id).or_insert_with(|| Watch::new(lane));
+            watched.take_note(lane);
         }
-        let mut looks = Vec::with_capacity(watched.lanes.len());
-        for watch in watched.lanes.values_mut() {
-            looks.extend(self.look_at(watch).await?);
-        }
-        self.find_ages(&mut looks).await?;
-        let mut tellings = Vec::new();
-        for look in &looks {
-            self.judge(&mut watched, look, &mut tellings).await?;
+        let ids: Vec<_> = watched.lanes.keys().copied().collect();
+        let (mut tellings, mut idle) = (Vec::new(), Vec::new());
+        // What was seen of a subscription takes more room than what is to be told, mostly nothing.
+        for some in ids.chunks(CHUNK) {
+            let mut looks = Vec::with_capacity(some.len());
+            for id in some {
+                if let Some(watch) = watched.lanes.get_mut(id) {
+                    looks.extend(self.look_at(watch).await?);
+                }
+            }
+            self.find_ages(&mut looks).await?;
+            for look in &looks {
+                self.judge(&mut watched, look, &mut tellings).await?;
+            }
+            idle.extend(looks.iter().filter(|look| look.is_idle).map(|look| look.id));
         }
         self.tell(&mut watched, tellings).await?;
-        for look in looks.iter().filter(|look| look.is_idle) {
-            watched.let_go(look.id);
-        }
+        idle.into_iter().for_each(|id| watched.let_go(id));
         Ok(())
     }
 
@@ -244,12 +249,13 @@ impl Inner {
     async fn find_ages(&self, looks: &mut [Look]) -> Result<(), store::Error> {
         let now = self.time();
         let mut behind: Vec<_> = looks.iter_mut().filter(|look| look.position.is_some()).collect();
-        for chunk in behind.chunks_mut(CHUNK) {
-            let places = chunk.iter().filter_map(|look| Some((look.account, look.position?))).collect();
-            let times = self.store.entry_times_after(places).await?;
-            for (look, received_at) in chunk.iter_mut().zip(times) {
-                look.facts.oldest = received_at.map(|at| now.since(at));
-            }
+        if behind.is_empty() {
+            return Ok(());
+        }
+        let places = behind.iter().filter_map(|look| Some((look.account, look.position?))).collect();
+        let times = self.store.entry_times_after(places).await?;
+        for (look, received_at) in behind.iter_mut().zip(times) {
+            look.facts.oldest = received_at.map(|at| now.since(at));
         }
         Ok(())
     }
@@ -394,6 +400,19 @@ impl Watched {
     fn newest(&self, account: AccountId) -> Sequence {
         let of_account = self.told.values().filter(|told| told.account == account);
         of_account.map(|told| told.sequence).max().unwrap_or_default()
+    }
+
+    /// Begins to look at a subscription that has got work, if it still has any.
+    fn take_note(&mut self, lane: Arc<Lane>) {
+        if self.lanes.contains_key(&lane.id) {
+            return;
+        }
+        let mut state = lane.lock();
+        state.watched = state.is_worth_watching();
+        if state.watched {
+            drop(state);
+            self.lanes.insert(lane.id, Watch::new(lane));
+        }
     }
 
     /// Looks no more at a subscription without work, unless something told of it lasts.
