@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 pub use action::Action;
-pub use grant::Grant;
+pub use grant::{Grant, Statements};
 
 /// The owner of a token that works.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ use domain::Clock;
 use integrations::LiveCatalogue;
 use store::{Keyring, Store};
 
-pub use access::{Action, Caller, Grant};
+pub use access::{Action, Caller, Grant, Statements};
 pub use accounts::Account;
 pub use audit_log::{Cursor, EntriesAsked, EntryCounts, EntryCountsAsked, EntryFilter, EntryList, Export, ExportAsked};
 pub use catalogue::{Adopted, CatalogueItem, load_catalogue, load_folder};

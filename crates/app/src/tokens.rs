@@ -75,7 +75,7 @@ pub struct AccessTokenPage {
 impl Power {
     fn of(grant: &Grant) -> Self {
         match (grant.own(), grant.role()) {
-            (Grant::Policy(policy), _) => Self::Statements(policy.statements().clone()),
+            (Grant::Policy(statements), _) => Self::Statements(statements.sent().clone()),
             (Grant::Ingest, _) => Self::CustomRole(form::INGEST),
             (_, name) => Self::Role(name.unwrap_or_default()),
         }

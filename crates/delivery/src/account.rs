@@ -1,7 +1,9 @@
 //! The subscriptions of one account, and how each of them comes to its entries.
 
 use std::{
+    borrow::Borrow,
     collections::{HashMap, HashSet},
+    hash::{Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -37,7 +39,7 @@ pub(crate) struct AccountState {
     pub(crate) matched: Sequence,
     /// The policies of the attached subscriptions.
     pub(crate) index: PolicyIndex<SubscriptionId>,
-    pub(crate) lanes: HashMap<SubscriptionId, Arc<Lane>>,
+    pub(crate) lanes: Lanes,
     /// Subscriptions whose progress changed since it was last written down. It stands beside
     /// `matched`, so that no write has the one without the other: a subscription that counts
     /// as caught up would lose what it was just given.
@@ -46,12 +48,60 @@ pub(crate) struct AccountState {
     pub(crate) ahead: Vec<Arc<Lane>>,
 }
 
+/// Subscriptions by their ids, which they have themselves.
+#[derive(Default)]
+pub(crate) struct Lanes(HashSet<ById>);
+
+struct ById(Arc<Lane>);
+
+impl Lanes {
+    pub(crate) fn get(&self, id: SubscriptionId) -> Option<&Arc<Lane>> {
+        self.0.get(&id).map(|found| &found.0)
+    }
+
+    pub(crate) fn insert(&mut self, lane: Arc<Lane>) {
+        self.0.replace(ById(lane));
+    }
+
+    pub(crate) fn remove(&mut self, id: SubscriptionId) {
+        self.0.remove(&id);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.0.iter().map(|lane| &lane.0)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Borrow<SubscriptionId> for ById {
+    fn borrow(&self) -> &SubscriptionId {
+        &self.0.id
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for ById {}
+
 impl Account {
     pub(crate) fn new(id: AccountId, matched: Sequence) -> Self {
         let state = AccountState {
             matched,
             index: PolicyIndex::new(),
-            lanes: HashMap::new(),
+            lanes: Lanes::default(),
             dirty: HashMap::new(),
             ahead: Vec::new(),
         };
@@ -81,7 +131,7 @@ impl Account {
 
     /// The subscriptions that are loaded.
     pub(crate) fn all_lanes(&self) -> Vec<Arc<Lane>> {
-        self.lock().lanes.values().map(Arc::clone).collect()
+        self.lock().lanes.iter().map(Arc::clone).collect()
     }
 
     /// Gives the entries of a page to the subscriptions that want them; these are told.
@@ -99,7 +149,7 @@ impl Account {
             }
             state.index.matches(facts.accesses(), &mut wanted);
             for id in wanted.drain(..) {
-                let Some(lane) = state.lanes.get(&id).map(Arc::clone) else { continue };
+                let Some(lane) = state.lanes.get(id).map(Arc::clone) else { continue };
                 let mut lane_state = lane.lock();
                 if lane_state.mode == Mode::Attached && lane_state.courier.has_room() {
                     lane_state.courier.accept(Arc::clone(entry));
@@ -195,7 +245,7 @@ impl Account {
         let mut state = self.lock();
         let mut lane_state = lane.lock();
         state.detach(lane, &mut lane_state, Mode::Gone);
-        state.lanes.remove(&lane.id);
+        state.lanes.remove(lane.id);
         lane_state.courier.unload();
     }
 

@@ -306,12 +306,10 @@ impl Inner {
             account.suspend(true);
             return Ok(account);
         }
-        for some in self.store.subscription_list_on(id).await?.chunks(LOAD_AT_ONCE) {
-            // Each question to the store takes longer than what is done with its answer.
-            let progress = self.store.progress_list(some.iter().map(|subscription| subscription.id).collect()).await?;
-            for (subscription, progress) in some.iter().zip(progress) {
-                let Some(progress) = progress else { continue };
-                let Some(lane) = self.make_lane(&account, subscription, progress).await? else { continue };
+        for some in self.store.subscription_ids_on(id).await?.chunks(LOAD_AT_ONCE) {
+            for (subscription, progress) in self.store.subscription_list_begun(id, some.to_owned()).await? {
+                let lane = self.load_lane(&account, &subscription, progress).await?;
+                let Some(lane) = lane.filter(|_| subscription.edit.on) else { continue };
                 let mut state = account.lock();
                 {
                     let mut lane_state = lane.lock();
@@ -320,11 +318,11 @@ impl Inner {
                         state.attach(&lane, &mut lane_state);
                     }
                 }
-                state.lanes.insert(lane.id, lane);
+                state.lanes.insert(lane);
             }
         }
         for id in self.store.job_list_waiting(id).await? {
-            let lane = account.lock().lanes.get(&id).map(Arc::clone);
+            let lane = account.lock().lanes.get(id).map(Arc::clone);
             if let Some(lane) = lane {
                 lane.lock().jobs_changed = true;
             }
@@ -332,17 +330,8 @@ impl Inner {
         Ok(account)
     }
 
-    /// The lane of a subscription that is on, as the store has it; not yet known to its account.
+    /// The lane of a subscription, not yet known to its account; none when it cannot be delivered.
     async fn load_lane(
-        &self,
-        account: &Account,
-        subscription: &Subscription,
-    ) -> Result<Option<Arc<Lane>>, store::Error> {
-        let Some(progress) = self.store.progress_get(subscription.id).await? else { return Ok(None) };
-        self.make_lane(account, subscription, progress).await
-    }
-
-    async fn make_lane(
         &self,
         account: &Account,
         subscription: &Subscription,

@@ -1,7 +1,7 @@
 //! One subscription in the engine: what it is, how far it is, how it hears of entries.
 
 use std::{
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -28,16 +28,34 @@ pub(crate) struct Spec {
     pub(crate) integration: Arc<Integration>,
     /// Sealed.
     pub(crate) config: Box<[u8]>,
-    /// The same in the clear, as long as requests are under way.
-    pub(crate) opened: Mutex<Weak<OpenConfig>>,
     /// How much one request takes under this configuration.
     pub(crate) batch: BatchLimits,
     /// Why nothing can be sent by its integration now, if so.
     pub(crate) unusable: Option<Box<str>>,
-    /// Scheme, host and port of its requests, once one was made.
-    pub(crate) host: OnceLock<Box<str>>,
+    pub(crate) used: Mutex<Seldom<Used>>,
     /// Counts its attempts, together with those of all subscriptions to its integration.
     pub(crate) counters: Arc<AttemptCounters>,
+}
+
+/// What the requests under one revision share.
+#[derive(Default)]
+pub(crate) struct Used {
+    /// The configuration in the clear, as long as requests are under way.
+    pub(crate) opened: Weak<OpenConfig>,
+    /// Scheme, host and port of its requests, once one was made.
+    pub(crate) host: Option<Arc<str>>,
+}
+
+static UNUSED: Used = Used { opened: Weak::new(), host: None };
+
+impl Blank for Used {
+    fn blank() -> &'static Self {
+        &UNUSED
+    }
+
+    fn is_blank(&self) -> bool {
+        self.opened.strong_count() == 0 && self.host.is_none()
+    }
 }
 
 impl Spec {
@@ -244,10 +262,13 @@ impl LaneState {
         self.courier.trim();
         self.owed.trim();
         self.attempts.trim();
-        let mut opened = self.spec.opened.lock();
-        if opened.strong_count() == 0 {
-            *opened = Weak::new();
+        let mut used = self.spec.used.lock();
+        if let Some(used) = used.get_mut()
+            && used.opened.strong_count() == 0
+        {
+            used.opened = Weak::new();
         }
+        used.trim();
     }
 
     /// Whether it may send.

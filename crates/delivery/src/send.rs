@@ -47,13 +47,13 @@ impl OpenConfig {
         if let Some(reason) = &spec.unusable {
             return Err(Outcome::Misconfigured(Reason::new("integration_unusable", reason.to_string())));
         }
-        let mut opened = spec.opened.lock();
-        if let Some(open) = opened.upgrade() {
+        let mut used = spec.used.lock();
+        if let Some(open) = used.opened.upgrade() {
             return Ok(open);
         }
         let config = Self::values(keys, account, subscription, &spec.config)?;
         let open = Arc::new(Self::new(config, &spec.integration));
-        *opened = Arc::downgrade(&open);
+        used.opened = Arc::downgrade(&open);
         Ok(open)
     }
 
@@ -125,7 +125,7 @@ pub(crate) fn prepare(
     for entry in entries {
         match render(destination, to, entry, base_url, moment) {
             Ok(item) => {
-                let fits = bytes + item.body.len() <= limits.bytes_max && items.len() < items_max;
+                let fits = bytes + item.body.len() <= limits.bytes_max as usize && items.len() < items_max;
                 if !items.is_empty() && !fits {
                     break;
                 }

@@ -15,9 +15,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     /// At least 1.
-    pub items_max: usize,
+    pub items_max: u32,
     /// Bytes of the body before compression. A single item that is larger is still sent alone.
-    pub bytes_max: usize,
+    pub bytes_max: u32,
 }
 
 #[derive(Clone, Debug)]

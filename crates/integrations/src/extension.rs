@@ -163,10 +163,10 @@ pub(crate) struct BatchKeys {
     pub(crate) only_if: BTreeMap<String, Value>,
     /// The most items of a body.
     #[cfg_attr(test, schemars(range(min = 1)))]
-    pub(crate) items_max: usize,
+    pub(crate) items_max: u32,
     /// The largest body before compression, in bytes.
     #[cfg_attr(test, schemars(range(min = 1)))]
-    pub(crate) bytes_max: usize,
+    pub(crate) bytes_max: u32,
     /// Stands before the first item.
     #[serde(default)]
     pub(crate) prefix: String,

@@ -1,24 +1,14 @@
 //! Patterns over names, tags, property values and actions.
 
-/// A compiled pattern: `*` is any run of characters, also an empty one; all else is literal.
+/// A pattern: `*` is any run of characters, also an empty one; all else is literal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Glob {
     /// `*`.
     Any,
-    /// No `*` in it.
-    Literal(Box<str>),
-    /// Text with `*` in it.
-    Parts(Box<Parts>),
+    /// With or without `*` in it.
+    Text(Box<str>),
     /// Holds a placeholder, which only a member's role could fill in.
     Nothing,
-}
-
-/// `first*middle*…*last`, each of them perhaps empty, no middle part empty.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Parts {
-    first: Box<str>,
-    middle: Box<[Box<str>]>,
-    last: Box<str>,
 }
 
 impl Glob {
@@ -26,33 +16,17 @@ impl Glob {
         if pattern.contains("${roleAttribute/") {
             return Self::Nothing;
         }
-        let Some((first, rest)) = pattern.split_once('*') else {
-            return Self::Literal(pattern.into());
-        };
-        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let middle: Box<[_]> = middle.split('*').filter(|part| !part.is_empty()).map(Box::from).collect();
-        if first.is_empty() && middle.is_empty() && last.is_empty() {
+        if !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*') {
             return Self::Any;
         }
-        Self::Parts(Box::new(Parts { first: first.into(), middle, last: last.into() }))
+        Self::Text(pattern.into())
     }
 
-    /// Linear in the lengths of pattern and text: each middle part is taken where it first
-    /// occurs, which leaves the most room for those after it, so nothing is ever tried again.
     pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Literal(literal) => **literal == *text,
-            Self::Parts(parts) => {
-                let Parts { first, middle, last } = &**parts;
-                let between = text.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last));
-                let Some(mut rest) = between else { return false };
-                for part in middle {
-                    let Some(at) = rest.find(&**part) else { return false };
-                    rest = &rest[at + part.len()..];
-                }
-                true
-            }
+            // Every pattern matches itself, whether there is a star in it or not.
+            Self::Text(pattern) => **pattern == *text || matches_parts(pattern, text),
             Self::Nothing => false,
         }
     }
@@ -60,10 +34,26 @@ impl Glob {
     /// The only text that it matches, if there is only one.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self {
-            Self::Literal(literal) => Some(literal),
-            Self::Any | Self::Parts(_) | Self::Nothing => None,
+            Self::Text(text) if !text.contains('*') => Some(text),
+            Self::Any | Self::Text(_) | Self::Nothing => None,
         }
     }
+}
+
+/// Linear in the lengths of pattern and text: each part between two stars is taken where it first
+/// occurs, which leaves the most room for those after it, so nothing is ever tried again.
+fn matches_parts(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let between = text.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
+    let Some(mut between) = between else { return false };
+    middle.split('*').all(|part| match between.split_once(part) {
+        Some((_, rest)) => {
+            between = rest;
+            true
+        }
+        None => false,
+    })
 }
 
 #[cfg(test)]

@@ -7,17 +7,12 @@ use serde_json::Value;
 
 use crate::{glob::Glob, parse, specifier::Specifier};
 
-/// A validated list of statements, compiled for matching, beside the text as it was sent. Clones
-/// share both.
+/// A validated list of statements, compiled for matching. Clones share it; those that decide alike
+/// are equal, however their statements were sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    // None where nobody asks for it.
-    sent: Option<Arc<Value>>,
-    // The index knows policies that decide alike by these.
     pub(crate) rules: Arc<[Statement]>,
 }
-
-static NOTHING: Value = Value::Null;
 
 /// What a policy says of one access. Statements are counted from 0, as they were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,20 +58,7 @@ impl Policy {
     /// Every mistake at once, each with its place in the array, such as `[0].resources[1]`.
     /// A list beyond its limit is one mistake; what is in it is not looked at.
     pub fn parse(statements: &Value) -> Result<Self, Vec<FieldError>> {
-        let rules = parse::statements(statements)?.into();
-        Ok(Self { sent: Some(Arc::new(statements.clone())), rules })
-    }
-
-    /// The statements as they were sent: same order, same members, known to us or not.
-    pub fn statements(&self) -> &Value {
-        self.sent.as_deref().unwrap_or(&NOTHING)
-    }
-
-    /// The same without the statements as they were sent, in whose place stands null: for those who
-    /// keep many policies and only ask them.
-    #[must_use]
-    pub fn compiled(self) -> Self {
-        Self { sent: None, ..self }
+        Ok(Self { rules: parse::statements(statements)?.into() })
     }
 
     /// Whether it has no statements. Such a policy allows nothing.

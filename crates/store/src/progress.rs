@@ -132,14 +132,6 @@ impl Store {
     pub async fn progress_get(&self, id: SubscriptionId) -> Result<Option<Progress>, Error> {
         self.read(move |connection| Ok(read(connection, id)?)).await
     }
-
-    /// The same of several subscriptions at once, in their order.
-    ///
-    /// # Errors
-    /// [`Error`] when the database fails.
-    pub async fn progress_list(&self, ids: Vec<SubscriptionId>) -> Result<Vec<Option<Progress>>, Error> {
-        self.read(move |connection| Ok(ids.into_iter().map(|id| read(connection, id)).collect::<Result<_, _>>()?)).await
-    }
 }
 
 /// Gives a subscription that was just switched on for the first time its progress. What it was

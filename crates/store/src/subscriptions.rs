@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use crate::{
     Error, Store,
     account_limits::{self, Counted},
-    entries, jobs, progress,
+    entries, jobs,
+    progress::{self, Progress},
     writer::Group,
 };
 
@@ -177,13 +178,44 @@ impl Store {
         .await
     }
 
-    /// The subscriptions of an account that are on.
+    /// The ids of an account's subscriptions that are on.
     ///
     /// # Errors
     /// [`Error`] when the database fails.
-    pub async fn subscription_list_on(&self, account: AccountId) -> Result<Vec<Subscription>, Error> {
+    pub async fn subscription_ids_on(&self, account: AccountId) -> Result<Vec<SubscriptionId>, Error> {
         let no = self.account_no(account).await?;
-        self.read(move |connection| list(connection, "s.is_on", [no])).await
+        self.read(move |connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT id FROM subscription WHERE account = ?1 AND deleted_at IS NULL AND is_on")?;
+            let ids = statement.query_map([no], |row| Ok(SubscriptionId::from_bytes(row.get(0)?)))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Those of an account's subscriptions that are there and have been on, with their progress, in the
+    /// order of `ids`.
+    ///
+    /// # Errors
+    /// [`Error`] when the database fails.
+    pub async fn subscription_list_begun(
+        &self,
+        account: AccountId,
+        ids: Vec<SubscriptionId>,
+    ) -> Result<Vec<(Subscription, Progress)>, Error> {
+        let no = self.account_no(account).await?;
+        self.read(move |connection| {
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                if let Some(subscription) = find(connection, no, id)?
+                    && let Some(progress) = progress::read(connection, id)?
+                {
+                    found.push((subscription, progress));
+                }
+            }
+            Ok(found)
+        })
+        .await
     }
 
     /// Replaces what can be changed, as a new revision, and records it in the same transaction.
@@ -249,14 +281,17 @@ impl Store {
 }
 
 pub(crate) fn get(connection: &Connection, no: i64, id: SubscriptionId) -> Result<Subscription, Error> {
+    find(connection, no, id)?.ok_or(Error::NotFound)
+}
+
+fn find(connection: &Connection, no: i64, id: SubscriptionId) -> Result<Option<Subscription>, rusqlite::Error> {
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM subscription s JOIN account a ON a.no = s.account
              WHERE s.id = ?1 AND s.account = ?2 AND s.deleted_at IS NULL"
         ))?
         .query_row((id.as_bytes(), no), of_row)
-        .optional()?
-        .ok_or(Error::NotFound)
+        .optional()
 }
 
 /// The subscriptions of the account `?1` that are not deleted, for which `rest` holds.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::{
-    DEFAULT_ACCOUNT, Grant,
+    DEFAULT_ACCOUNT, Grant, Statements,
     testing::{self, Server},
 };
 use axum::{
@@ -92,7 +92,7 @@ impl TestApp {
 
     /// A token with these statements.
     pub(crate) async fn policy_token(&self, statements: Value) -> String {
-        self.token(Grant::Policy(policy::Policy::parse(&statements).expect("is valid"))).await
+        self.token(Grant::Policy(Statements::parse(&statements).expect("is valid"))).await
     }
 
     /// An answer whose body is not read yet.

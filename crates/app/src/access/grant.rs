@@ -1,6 +1,8 @@
 //! What a token may do, and which grant is within which.
 
-use domain::{Access, Resource, TokenId};
+use std::sync::Arc;
+
+use domain::{Access, FieldError, Resource, TokenId};
 use policy::{Decision, Policy};
 use serde_json::{Value, json};
 
@@ -20,9 +22,31 @@ pub enum Grant {
     /// Accounts as a whole and the first tokens in them, and nothing of what is in them.
     Operator,
     /// What these statements allow.
-    Policy(Policy),
+    Policy(Statements),
     /// What each of these allows: the first was asked for, the others are its maker's.
     Limited(Vec<Self>),
+}
+
+/// Statements as they were sent, and what they say. Clones share the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statements {
+    sent: Arc<Value>,
+    policy: Policy,
+}
+
+impl Statements {
+    /// Reads a JSON array of statements.
+    ///
+    /// # Errors
+    /// Every mistake at once, each with its place in the array.
+    pub fn parse(sent: &Value) -> Result<Self, Vec<FieldError>> {
+        Ok(Self { policy: Policy::parse(sent)?, sent: Arc::new(sent.clone()) })
+    }
+
+    /// The same order, the same members, known to us or not.
+    pub(crate) fn sent(&self) -> &Value {
+        &self.sent
+    }
 }
 
 /// The most grants of which one is made up: its own, and those of a line of makers.
@@ -36,7 +60,7 @@ impl Grant {
 
     fn to_value(&self) -> Value {
         match self {
-            Self::Policy(policy) => json!({ "policy": policy.statements() }),
+            Self::Policy(statements) => json!({ "policy": statements.sent() }),
             Self::Limited(parts) => json!({ "all": parts.iter().map(Self::to_value).collect::<Vec<_>>() }),
             role => json!({ "role": role.role() }),
         }
@@ -53,7 +77,7 @@ impl Grant {
             return (!parts.is_empty()).then_some(Self::Limited(parts));
         }
         if let Some(statements) = grant.get("policy") {
-            return Policy::parse(statements).ok().map(Self::Policy);
+            return Statements::parse(statements).ok().map(Self::Policy);
         }
         Self::of_role(grant.get("role")?.as_str()?)
     }
@@ -154,7 +178,7 @@ impl Grant {
                 | Family::Operate => false,
             },
             Self::Ingest => family == Family::Ingest,
-            Self::Policy(policy) => policy_allows(policy, action, resource),
+            Self::Policy(statements) => policy_allows(&statements.policy, action, resource),
             Self::Limited(parts) => parts.iter().all(|part| part.allows(action, resource, me)),
         }
     }

@@ -1,8 +1,7 @@
 use domain::{Resource, TokenId};
-use policy::Policy;
 use serde_json::{Value, json};
 
-use super::Grant;
+use super::{Grant, Statements};
 use crate::{
     Action,
     access::{account_resource, subscription_resource},
@@ -11,7 +10,7 @@ use crate::{
 const ME: TokenId = TokenId::from_bytes([7; 12]);
 
 fn policy(statements: &Value) -> Grant {
-    Grant::Policy(Policy::parse(statements).expect("is valid"))
+    Grant::Policy(Statements::parse(statements).expect("is valid"))
 }
 
 fn allowed(grant: &Grant) -> Vec<&'static str> {
@@ -170,4 +169,12 @@ fn grants_round_trip_as_text_and_anything_else_grants_nothing() {
     ] {
         assert_eq!(Grant::from_text(text), None, "{text}");
     }
+}
+
+#[test]
+fn statements_come_back_as_they_were_sent() {
+    let text = r#"[{"notActions":[],"zebra":{"b":1,"a":[null]},"resources":["proj/*:/flag/*"],"actions":["*"],"effect":"allow","notResources":null},{"effect":"deny","actions":["b","a"],"resources":["acct"]}]"#;
+    let grant = policy(&serde_json::from_str(text).expect("the text is JSON"));
+    assert_eq!(Grant::from_text(&grant.to_text()), Some(grant.clone()));
+    assert!(matches!(grant, Grant::Policy(statements) if statements.sent().to_string() == text));
 }

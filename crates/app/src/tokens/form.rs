@@ -1,12 +1,11 @@
 //! What of a token can be written: read and checked.
 
 use domain::{FieldError, Timestamp};
-use policy::Policy;
 use serde_json::{Map, Value, json};
 use store::{Token, TokenEdit};
 
 use super::{API_VERSIONS, Power};
-use crate::{Error, Grant, Settings};
+use crate::{Error, Grant, Settings, Statements};
 
 /// Roles that clients know by name.
 pub(super) const ROLES: [&str; 3] = ["reader", "writer", "admin"];
@@ -181,7 +180,7 @@ fn read_grant(
             }
             is_ingest.then_some(Grant::Ingest)
         }
-        _ => match Policy::parse(value) {
+        _ => match Statements::parse(value) {
             Err(found) => {
                 mistakes.extend(found.into_iter().map(|mistake| mistake.within(name)));
                 None
@@ -190,7 +189,7 @@ fn read_grant(
                 refuse(mistakes, format!("must not be larger than {} bytes", settings.statements_max_bytes));
                 None
             }
-            Ok(policy) => Some(Grant::Policy(policy)),
+            Ok(statements) => Some(Grant::Policy(statements)),
         },
     }
 }

@@ -273,7 +273,7 @@ impl Queue {
     /// The entries of the next request.
     pub(super) fn next_batch(&self, ordered: bool, limits: BatchLimits) -> Vec<Sequence> {
         let mut batch = Vec::new();
-        let mut most = limits.items_max.max(1);
+        let mut most = limits.items_max.max(1) as usize;
         let mut bytes = 0;
         // In order, a batch is a beginning of what is unsettled.
         let mut order = self.holes.keys();
@@ -283,7 +283,7 @@ impl Queue {
             }
             let Some(hole) = self.holes.get(sequence) else { continue };
             let length = hole.entry.as_ref().map_or(0, |entry| entry.bytes.len());
-            let too_much = bytes + length > limits.bytes_max && !batch.is_empty();
+            let too_much = bytes + length > limits.bytes_max as usize && !batch.is_empty();
             most = most.min(hole.batch_max);
             if too_much || batch.len() >= most {
                 break;

@@ -55,14 +55,16 @@ impl Inner {
         };
         // The turn at a target can be long in coming; nobody waits for it with a permit.
         let mut target = self.reach_target(lane, spec, &open).await;
-        if spec.host.get().is_none()
+        let mut host = spec.used.lock().host.clone();
+        if host.is_none()
             && let Some(request) = self.prepare(lane, spec, &open, load, target.as_deref()).request
         {
             // Only a request tells where it leads; this one only serves to ask.
-            spec.host.get_or_init(|| send::origin(request.summary().url).into());
+            host = Some(send::origin(request.summary().url).into());
+            spec.used.lock().host.clone_from(&host);
         }
         let is_proven = lane.lock().courier.is_proven();
-        let _permit = self.permits.acquire(spec.host.get().map(AsRef::as_ref), is_proven).await;
+        let _permit = self.permits.acquire(host.as_deref(), is_proven).await;
         let begun = self.clock.now();
         let attempted = self.send_once(lane, spec, &open, load, target.as_deref_mut()).await?;
         let Some(target) = target.filter(|_| attempted.may_be_out_of_order(spec)) else { return Some(attempted) };

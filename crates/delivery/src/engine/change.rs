@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{AccountId, SubscriptionId};
-use store::Subscription;
+use store::{Progress, Subscription};
 
-use super::{Engine, Inner};
+use super::{Engine, Inner, LOAD_AT_ONCE};
 use crate::{
     account::Account,
     client::{AddressGuard, AllowedRange},
@@ -23,7 +23,7 @@ impl Engine {
     /// [`store::Error`] when the account cannot be loaded.
     pub async fn freeze(&self, account: AccountId, id: SubscriptionId) -> Result<(), store::Error> {
         let account = self.inner.account(account).await?;
-        let lane = account.lock().lanes.get(&id).map(Arc::clone);
+        let lane = account.lock().lanes.get(id).map(Arc::clone);
         let Some(lane) = lane else { return Ok(()) };
         account.freeze(&lane);
         self.inner.journal.note_account(&account);
@@ -97,11 +97,13 @@ impl Inner {
         let account = self.account(id).await?;
         let _turn = account.reloads.lock().await;
         account.suspend(self.store.account_get(id).await?.suspension.is_some());
-        for subscription in self.store.subscription_list_on(id).await? {
-            let lane = account.lock().lanes.get(&subscription.id).map(Arc::clone);
-            match lane {
-                Some(lane) => self.revise(&account, &lane, &subscription),
-                None => self.take_up(&account, &subscription).await?,
+        for some in self.store.subscription_ids_on(id).await?.chunks(LOAD_AT_ONCE) {
+            for (subscription, progress) in self.store.subscription_list_begun(id, some.to_owned()).await? {
+                let lane = account.lock().lanes.get(subscription.id).map(Arc::clone);
+                match lane {
+                    Some(lane) => self.revise(&account, &lane, &subscription),
+                    None => self.take_up(&account, &subscription, progress).await?,
+                }
             }
         }
         self.journal.note_account(&account);
@@ -116,7 +118,7 @@ impl Inner {
             Err(store::Error::NotFound) => None,
             Err(error) => return Err(error),
         };
-        let lane = account.lock().lanes.get(&id).map(Arc::clone);
+        let lane = account.lock().lanes.get(id).map(Arc::clone);
         if stored.is_none() {
             self.is_whole(id);
             self.outdated.lock().remove(&id);
@@ -125,7 +127,11 @@ impl Inner {
             (None, None) => {}
             (None, Some(lane)) => account.remove(&lane),
             (Some(subscription), Some(lane)) => self.revise(&account, &lane, &subscription),
-            (Some(subscription), None) => self.take_up(&account, &subscription).await?,
+            (Some(subscription), None) => {
+                if let Some(progress) = self.store.progress_get(id).await? {
+                    self.take_up(&account, &subscription, progress).await?;
+                }
+            }
         }
         self.journal.note_account(&account);
         Ok(())
@@ -151,13 +157,14 @@ impl Inner {
         self: &Arc<Self>,
         account: &Arc<Account>,
         subscription: &Subscription,
+        progress: Progress,
     ) -> Result<(), store::Error> {
         if !subscription.edit.on || account.is_suspended() {
             return Ok(());
         }
-        let Some(lane) = self.load_lane(account, subscription).await? else { return Ok(()) };
+        let Some(lane) = self.load_lane(account, subscription, progress).await? else { return Ok(()) };
         lane.lock().jobs_changed = true;
-        account.lock().lanes.insert(lane.id, Arc::clone(&lane));
+        account.lock().lanes.insert(Arc::clone(&lane));
         self.pump(&lane);
         Ok(())
     }

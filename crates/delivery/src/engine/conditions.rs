@@ -174,7 +174,7 @@ impl Inner {
                 let condition = Condition { kind, since: stored.since, reason: stored.reason.clone() };
                 self.conditions.show(&Subject { id, integration, name }, &condition, true);
                 let account = self.account(stored.account).await?;
-                let lane = account.lock().lanes.get(&id).map(Arc::clone);
+                let lane = account.lock().lanes.get(id).map(Arc::clone);
                 if let Some(lane) = lane {
                     lane.lock().watched = true;
                     watched.lanes.entry(id).or_insert_with(|| Watch::new(lane));

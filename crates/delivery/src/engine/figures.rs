@@ -157,7 +157,7 @@ impl EngineFigures {
     fn add_account(&mut self, account: &Account, worst: &mut Worst) {
         let (matched, lanes): (_, Vec<_>) = {
             let state = account.lock();
-            (state.matched, state.lanes.values().map(Arc::clone).collect())
+            (state.matched, state.lanes.iter().map(Arc::clone).collect())
         };
         for lane in lanes {
             let state = lane.lock();

@@ -31,7 +31,7 @@ impl Engine {
     /// [`store::Error`] when the account cannot be loaded.
     pub async fn job_made(&self, account: AccountId, id: SubscriptionId) -> Result<(), store::Error> {
         let account = self.inner.account(account).await?;
-        let lane = account.lock().lanes.get(&id).map(Arc::clone);
+        let lane = account.lock().lanes.get(id).map(Arc::clone);
         // One that is off looks for jobs when it is switched on.
         if let Some(lane) = lane {
             lane.lock().jobs_changed = true;
@@ -46,7 +46,7 @@ impl Engine {
     /// [`store::Error`] when the account cannot be loaded.
     pub async fn job_stopped(&self, account: AccountId, id: SubscriptionId, job: JobId) -> Result<(), store::Error> {
         let account = self.inner.account(account).await?;
-        let lane = account.lock().lanes.get(&id).map(Arc::clone);
+        let lane = account.lock().lanes.get(id).map(Arc::clone);
         let Some(lane) = lane else { return Ok(()) };
         let _turn = self.inner.job_turn(id).lock().await;
         if lane.lock().courier.stop_job(job) {

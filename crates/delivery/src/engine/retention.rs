@@ -111,7 +111,7 @@ impl Inner {
         // Nobody is taken up meanwhile from what is stored now.
         let _turn = account.reloads.lock().await;
         for held in held {
-            let is_at_hand = account.lock().lanes.contains_key(&held.subscription);
+            let is_at_hand = account.lock().lanes.get(held.subscription).is_some();
             match is_at_hand {
                 true => self.give_up_at_hand(&account, held.subscription, end, age),
                 false => self.give_up_stored(&account, held.subscription, end, age).await?,
@@ -123,7 +123,7 @@ impl Inner {
     }
 
     fn give_up_at_hand(self: &Arc<Self>, account: &Arc<Account>, id: SubscriptionId, end: Sequence, age: Duration) {
-        let Some(lane) = account.lock().lanes.get(&id).map(Arc::clone) else { return };
+        let Some(lane) = account.lock().lanes.get(id).map(Arc::clone) else { return };
         let told = account.give_up(&lane, end, self.time(), |spec, expired| {
             let (integration, name) = (spec.integration.key().to_owned(), spec.name.to_string());
             Subject { id, integration, name }.expired(expired, days_held(age), self.time())

@@ -63,16 +63,17 @@ impl Inner {
     /// The lane of a subscription that was on before; one that is off is taken up as paused.
     async fn lane_at_hand(&self, account: &Account, subscription: &Subscription) -> Result<Arc<Lane>, store::Error> {
         let _turn = account.reloads.lock().await;
-        let at_hand = |id: SubscriptionId| account.lock().lanes.get(&id).map(Arc::clone);
+        let at_hand = |id: SubscriptionId| account.lock().lanes.get(id).map(Arc::clone);
         if let Some(lane) = at_hand(subscription.id) {
             return Ok(lane);
         }
         // One that cannot be read as it is stored cannot be told apart from one that is not there.
-        let lane = self.load_lane(account, subscription).await?.ok_or(store::Error::NotFound)?;
+        let progress = self.store.progress_get(subscription.id).await?.ok_or(store::Error::NotFound)?;
+        let lane = self.load_lane(account, subscription, progress).await?.ok_or(store::Error::NotFound)?;
         if !subscription.edit.on {
             lane.lock().mode = Mode::Paused;
         }
-        account.lock().lanes.insert(lane.id, Arc::clone(&lane));
+        account.lock().lanes.insert(Arc::clone(&lane));
         Ok(lane)
     }
 }

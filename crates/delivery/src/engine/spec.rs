@@ -1,6 +1,6 @@
 //! What a request needs to know of a subscription, as store and catalogue have it now.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use integrations::{Fitting, Integration};
 use parking_lot::Mutex;
@@ -56,12 +56,11 @@ impl Inner {
         Ok(Spec {
             revision: subscription.revision,
             name: subscription.edit.name.as_str().into(),
-            policy: policy.compiled(),
+            policy,
             config: subscription.edit.config.as_slice().into(),
             batch: integration.batch(&config),
             unusable: shelf.unusable().map(Into::into),
-            opened: Mutex::default(),
-            host: OnceLock::new(),
+            used: Mutex::default(),
             counters: self.counters.of(integration.key()),
             integration,
         })

@@ -17,7 +17,7 @@ impl Inner {
         let account = self.account(subscription.account).await?;
         // What is committed counts as waiting at once, also while the matcher has yet to see it.
         let last = self.store.entry_last_sequence(subscription.account).await?;
-        let lane = account.lock().lanes.get(&subscription.id).map(Arc::clone);
+        let lane = account.lock().lanes.get(subscription.id).map(Arc::clone);
         if let Some(lane) = lane {
             let state = account.lock();
             let mut lane_state = lane.lock();

@@ -61,7 +61,7 @@ impl Engine {
     /// [`store::Error`] when the account cannot be loaded; then nothing was sent.
     pub async fn test(&self, subscription: &Subscription) -> Result<TestResult, store::Error> {
         let account = self.inner.account(subscription.account).await?;
-        let lane = account.lock().lanes.get(&subscription.id).map(Arc::clone);
+        let lane = account.lock().lanes.get(subscription.id).map(Arc::clone);
         let (result, stamp) = self.inner.send_test(subscription, lane.as_deref()).await;
         if result.outcome == Outcome::Accepted
             && let Some(lane) = lane

@@ -207,17 +207,17 @@ impl World {
             };
             let state = self.account.lock();
             let no_job = self.jobs.iter().all(|job| job.state != JobState::Running);
-            if state.matched == last && state.lanes.values().all(is_done) && state.dirty.is_empty() && no_job {
+            if state.matched == last && state.lanes.iter().all(is_done) && state.dirty.is_empty() && no_job {
                 return Ok(());
             }
-            let next = state.lanes.values().filter_map(|lane| lane.lock().courier.next_due());
+            let next = state.lanes.iter().filter_map(|lane| lane.lock().courier.next_due());
             let next = next.chain(self.flights.iter().map(|flight| flight.ends)).filter(|due| *due > self.now).min();
             if let Some(next) = next {
                 self.now = next;
             }
         }
         let state = self.account.lock();
-        let stuck: Vec<_> = state.lanes.values().map(|lane| format!("{:?}", lane.lock().courier)).collect();
+        let stuck: Vec<_> = state.lanes.iter().map(|lane| format!("{:?}", lane.lock().courier)).collect();
         Err(format!("it never comes to rest at {} of {}: {stuck:?}", state.matched.0, self.log.len()))
     }
 
@@ -298,8 +298,7 @@ impl World {
             config: Box::default(),
             batch: self.limits,
             unusable: None,
-            opened: parking_lot::Mutex::default(),
-            host: OnceLock::new(),
+            used: parking_lot::Mutex::default(),
         }
     }
 
@@ -382,7 +381,7 @@ impl World {
         if is_idle {
             state.attach(&lane, &mut lane.lock());
         }
-        state.lanes.insert(id, lane);
+        state.lanes.insert(lane);
     }
 
     fn edit(&mut self) -> Result<(), String> {
@@ -394,7 +393,7 @@ impl World {
     }
 
     fn edit_to(&mut self, id: SubscriptionId, is_on: bool, wanted: u64) -> Result<(), String> {
-        let lane = self.account.lock().lanes.get(&id).map(Arc::clone);
+        let lane = self.account.lock().lanes.get(id).map(Arc::clone);
         if let Some(lane) = &lane {
             self.account.freeze(lane);
             self.end_write()?;

@@ -51,7 +51,8 @@ pub async fn run(directory: &Path, seed: u64, rounds: u64, off: bool) -> Result<
     for name in ACCOUNTS {
         let account = store.account_ensure(name, None).await?.id;
         say(&format!("account {name}"))?;
-        let subscriptions = store.subscription_list_on(account).await?;
+        let mut subscriptions = store.subscription_list_all(account).await?;
+        subscriptions.retain(|subscription| subscription.edit.on);
         tenants.push(Tenant { name, account, subscriptions });
     }
     if off {

@@ -302,16 +302,21 @@ impl Pair {
                 let expected = self.seen().filter(|one| one.account == account.id && one.integration == integration);
                 assert_eq!(sorted(listed), sorted(expected.cloned().collect()));
             }
-            let on = store.subscription_list_on(account.id).await.expect("is read");
+            let mut on = store.subscription_ids_on(account.id).await.expect("is read");
             let expected = self.seen().filter(|one| one.account == account.id && one.edit.on);
-            assert_eq!(sorted(on), sorted(expected.cloned().collect()));
+            let mut expected: Vec<_> = expected.map(|one| one.id).collect();
+            on.sort();
+            expected.sort();
+            assert_eq!(on, expected);
+            let ids = self.subscriptions.iter().map(|modelled| modelled.stored.id).collect();
+            let begun = store.subscription_list_begun(account.id, ids).await.expect("is read");
+            let expected = self.subscriptions.iter().filter(|one| one.stored.account == account.id && !one.deleted);
+            let expected = expected.filter_map(|one| Some((one.stored.clone(), one.progress.clone()?)));
+            assert_eq!(begun, expected.collect::<Vec<_>>());
         }
         for modelled in &self.subscriptions {
             assert_eq!(self.bench.progress(modelled.stored.id).await, modelled.progress);
         }
-        let ids = self.subscriptions.iter().map(|modelled| modelled.stored.id).collect();
-        let expected: Vec<_> = self.subscriptions.iter().map(|modelled| modelled.progress.clone()).collect();
-        assert_eq!(store.progress_list(ids).await.expect("is read"), expected);
         let mut work = store.account_list_work().await.expect("is read");
         work.sort_by_key(|work| work.account);
         let mut expected: Vec<_> = self.accounts.iter().filter_map(|account| self.work(account)).collect();

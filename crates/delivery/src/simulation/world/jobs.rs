@@ -30,7 +30,7 @@ impl World {
             let last = first + self.random.below(row.checked - first + 1);
             self.store_job(id, JobKind::Replay, first, last, last - first + 1);
         }
-        let lane = self.account.lock().lanes.get(&id).map(Arc::clone);
+        let lane = self.account.lock().lanes.get(id).map(Arc::clone);
         if let Some(lane) = lane {
             lane.lock().jobs_changed = true;
         }
@@ -96,7 +96,7 @@ impl World {
         job.state = JobState::Stopped;
         let (id, subscription) = (job.id, job.subscription);
         self.release(id);
-        let lane = self.account.lock().lanes.get(&subscription).map(Arc::clone);
+        let lane = self.account.lock().lanes.get(subscription).map(Arc::clone);
         if let Some(lane) = lane {
             lane.lock().courier.stop_job(id);
             self.account.lock().soil(&lane);

@@ -101,7 +101,7 @@ impl World {
     pub(super) fn skip_to_now(&mut self) -> Result<(), String> {
         let at = usize::try_from(self.random.below(self.rows.len() as u64)).unwrap();
         let id = *self.rows.keys().nth(at).expect("there are as many");
-        let Some(lane) = self.account.lock().lanes.get(&id).map(Arc::clone) else { return Ok(()) };
+        let Some(lane) = self.account.lock().lanes.get(id).map(Arc::clone) else { return Ok(()) };
         let last = Sequence(self.log.len() as u64);
         let waiting = |world: &Self| {
             let state = world.account.lock();

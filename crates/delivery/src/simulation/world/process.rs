@@ -20,7 +20,7 @@ use crate::{
 impl World {
     /// Starts requests and readers, as the engine does.
     pub(super) fn pump(&mut self) -> Result<(), String> {
-        let mut lanes: Vec<_> = self.account.lock().lanes.values().map(Arc::clone).collect();
+        let mut lanes: Vec<_> = self.account.lock().lanes.iter().map(Arc::clone).collect();
         lanes.sort_by_key(|lane| lane.id);
         for lane in lanes {
             loop {

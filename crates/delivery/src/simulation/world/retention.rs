@@ -15,7 +15,7 @@ impl World {
     pub(super) fn give_up(&mut self) -> Result<(), String> {
         let end = Sequence(self.random.below(self.log.len() as u64 + 1));
         for id in self.rows.keys().copied().collect::<Vec<_>>() {
-            let lane = self.account.lock().lanes.get(&id).map(Arc::clone);
+            let lane = self.account.lock().lanes.get(id).map(Arc::clone);
             match lane {
                 Some(lane) => self.give_up_at_hand(&lane, end)?,
                 None => self.give_up_stored(id, end)?,
