@@ -8,15 +8,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasher, Hash, Hasher, RandomState},
-    sync::Arc,
 };
 
 use domain::{Access, Resource};
+use hashbrown::HashTable;
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
     Policy,
     specifier::Specifier,
-    statement::{Effect, Set, Statement},
+    statement::{Effect, Set},
 };
 
 /// Policies under keys, ordered so that one look tells which of them allow an entry.
@@ -26,7 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub struct PolicyIndex<K> {
     by_key: HashMap<K, Member>,
-    by_rules: HashMap<Arc<[Statement]>, usize>,
+    /// Groups by the rules of their policies, which stand in `groups`.
+    by_rules: HashTable<usize>,
     groups: Vec<Option<Group<K>>>,
     free: Vec<usize>,
     places: HashMap<u64, ByFixed>,
@@ -40,7 +42,8 @@ pub struct PolicyIndex<K> {
 #[derive(Debug)]
 struct Group<K> {
     policy: Policy,
-    keys: Vec<K>,
+    // Most groups have one key.
+    keys: SmallVec<[K; 1]>,
 }
 
 /// Where a key stands: its group, and its place among that group's keys.
@@ -52,7 +55,7 @@ struct Member {
 
 /// For one sequence of kinds: what specifiers fix, then the hash of those names and of that
 /// tag, then the groups. Few things are fixed in many ways, and each way costs one look.
-type ByFixed = BTreeMap<Fixed, HashMap<u64, Vec<usize>>>;
+type ByFixed = BTreeMap<Fixed, HashMap<u64, SmallVec<[usize; 1]>>>;
 
 /// What a specifier says without `*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +80,7 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
     pub fn new() -> Self {
         Self {
             by_key: HashMap::new(),
-            by_rules: HashMap::new(),
+            by_rules: HashTable::new(),
             groups: Vec::new(),
             free: Vec::new(),
             places: HashMap::new(),
@@ -99,7 +102,7 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
     /// Puts a policy under a key, in place of the one that was there.
     pub fn insert(&mut self, key: K, policy: Policy) {
         self.remove(&key);
-        let group = match self.by_rules.get(&policy.rules) {
+        let group = match self.by_rules.find(self.hash_of(&policy), |&group| self.has_rules(group, &policy)) {
             Some(&group) => group,
             None => self.group_add(policy),
         };
@@ -167,21 +170,25 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
         });
         for place in self.places_of(&policy) {
             let groups = self.places.entry(place.kinds).or_default().entry(place.fixed).or_default();
-            groups.entry(place.texts).or_insert_with(|| Vec::with_capacity(1)).push(group);
+            groups.entry(place.texts).or_default().push(group);
         }
         if is_everywhere(&policy) {
             self.everywhere.push(group);
         }
-        self.by_rules.insert(Arc::clone(&policy.rules), group);
-        // Most groups have one key.
-        self.groups[group] = Some(Group { policy, keys: Vec::with_capacity(1) });
+        let hash = self.hash_of(&policy);
+        self.groups[group] = Some(Group { policy, keys: smallvec![] });
+        let (groups, hashing) = (&self.groups, &self.hashing);
+        let hash_of = |&group: &usize| groups[group].as_ref().map_or(0, |held| hashing.hash_one(&held.policy.rules));
+        self.by_rules.insert_unique(hash, group, hash_of);
         group
     }
 
     fn group_remove(&mut self, group: usize) {
         let Some(Group { policy, .. }) = self.groups[group].take() else { return };
         self.free.push(group);
-        self.by_rules.remove(&policy.rules);
+        if let Ok(found) = self.by_rules.find_entry(self.hash_of(&policy), |&other| other == group) {
+            found.remove();
+        }
         self.everywhere.retain(|&other| other != group);
         for place in self.places_of(&policy) {
             self.place_remove(place, group);
@@ -192,7 +199,7 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
         let Some(by_fixed) = self.places.get_mut(&place.kinds) else { return };
         let Some(by_texts) = by_fixed.get_mut(&place.fixed) else { return };
         let Some(groups) = by_texts.get_mut(&place.texts) else { return };
-        groups.retain(|&other| other != group);
+        groups.retain(|other| *other != group);
         if groups.is_empty() {
             by_texts.remove(&place.texts);
         }
@@ -231,6 +238,14 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
             texts.push(tag);
         }
         Place { kinds, fixed, texts: self.hash(texts.into_iter()) }
+    }
+
+    fn has_rules(&self, group: usize, policy: &Policy) -> bool {
+        self.groups[group].as_ref().is_some_and(|held| held.policy == *policy)
+    }
+
+    fn hash_of(&self, policy: &Policy) -> u64 {
+        self.hashing.hash_one(&policy.rules)
     }
 
     fn hash<'a>(&self, texts: impl Iterator<Item = &'a str>) -> u64 {
