@@ -1,42 +1,36 @@
 //! Patterns over names, tags, property values and actions.
 
-/// A pattern: `*` is any run of characters, also an empty one; all else is literal.
+/// A pattern: `*` is any run of characters, also an empty one; all else is literal. One with a
+/// placeholder, which only a member's role could fill in, matches nothing.
+///
+/// There can be very many: none is `*`, all else is kept as text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Glob {
-    /// `*`.
-    Any,
-    /// With or without `*` in it.
-    Text(Box<str>),
-    /// Holds a placeholder, which only a member's role could fill in.
-    Nothing,
-}
+pub(crate) struct Glob(Option<Box<str>>);
+
+/// How a placeholder begins, and what is kept of a pattern with one.
+const PLACEHOLDER: &str = "${roleAttribute/";
 
 impl Glob {
     pub(crate) fn new(pattern: &str) -> Self {
-        if pattern.contains("${roleAttribute/") {
-            return Self::Nothing;
+        if pattern.contains(PLACEHOLDER) {
+            return Self(Some(PLACEHOLDER.into()));
         }
-        if !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*') {
-            return Self::Any;
-        }
-        Self::Text(pattern.into())
+        let is_any = !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*');
+        Self((!is_any).then(|| pattern.into()))
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {
-        match self {
-            Self::Any => true,
+        match self.0.as_deref() {
+            None => true,
+            Some(PLACEHOLDER) => false,
             // Every pattern matches itself, whether there is a star in it or not.
-            Self::Text(pattern) => **pattern == *text || matches_parts(pattern, text),
-            Self::Nothing => false,
+            Some(pattern) => pattern == text || matches_parts(pattern, text),
         }
     }
 
     /// The only text that it matches, if there is only one.
     pub(crate) fn literal(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) if !text.contains('*') => Some(text),
-            Self::Any | Self::Text(_) | Self::Nothing => None,
-        }
+        self.0.as_deref().filter(|text| !text.contains('*') && *text != PLACEHOLDER)
     }
 }
 
@@ -94,6 +88,7 @@ mod tests {
             ("A", "a", false),
             ("a-${roleAttribute/team}", "a-${roleAttribute/team}", false),
             ("*${roleAttribute/team}*", "", false),
+            ("${roleAttribute/", "${roleAttribute/", false),
         ] {
             assert_eq!(Glob::new(pattern).matches(text), expected, "{pattern:?} on {text:?}");
         }
@@ -101,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_pattern_of_stars_is_read_as_one_star() {
-        assert_eq!(Glob::new("***"), Glob::Any);
+        assert_eq!(Glob::new("***"), Glob(None));
     }
 
     // With backtracking this pattern takes longer than anyone can wait.

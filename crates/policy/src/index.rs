@@ -46,11 +46,18 @@ struct Group<K> {
     keys: SmallVec<[K; 1]>,
 }
 
-/// Where a key stands: its group, and its place among that group's keys.
+/// Where a key stands: its group, and its place among that group's keys. Memory holds fewer of both
+/// than these can count.
 #[derive(Clone, Copy, Debug)]
 struct Member {
-    group: usize,
-    place: usize,
+    group: u32,
+    place: u32,
+}
+
+impl Member {
+    fn new(group: usize, place: usize) -> Self {
+        Self { group: group as u32, place: place as u32 }
+    }
 }
 
 /// For one sequence of kinds: what specifiers fix, then the hash of those names and of that
@@ -107,18 +114,19 @@ impl<K: Copy + Eq + Hash> PolicyIndex<K> {
             None => self.group_add(policy),
         };
         if let Some(members) = &mut self.groups[group] {
-            self.by_key.insert(key, Member { group, place: members.keys.len() });
+            self.by_key.insert(key, Member::new(group, members.keys.len()));
             members.keys.push(key);
         }
     }
 
     /// Takes a key and its policy out; nothing happens if it is not there.
     pub fn remove(&mut self, key: &K) {
-        let Some(Member { group, place }) = self.by_key.remove(key) else { return };
+        let Some(member) = self.by_key.remove(key) else { return };
+        let (group, place) = (member.group as usize, member.place as usize);
         let Some(members) = &mut self.groups[group] else { return };
         members.keys.swap_remove(place);
         if let Some(moved) = members.keys.get(place) {
-            self.by_key.insert(*moved, Member { group, place });
+            self.by_key.insert(*moved, member);
         }
         if members.keys.is_empty() {
             self.group_remove(group);

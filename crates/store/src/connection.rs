@@ -52,7 +52,7 @@ pub(crate) fn open_checkpointer(path: &Path) -> Result<Connection, OpenError> {
 /// Opens a connection that only reads.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
-    connection.execute_batch("PRAGMA cache_size = -2048; PRAGMA query_only = ON;")?;
+    connection.execute_batch("PRAGMA cache_size = -1024; PRAGMA query_only = ON;")?;
     Ok(connection)
 }
 
