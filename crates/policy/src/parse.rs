@@ -83,7 +83,7 @@ impl<T> Pair<T> {
         let (only, all_but) = (self.only, self.all_but);
         match (given(members, only), given(members, all_but)) {
             (Some(value), None) => self.items(only, value, mistakes).map(Set::Only),
-            (None, Some(value)) => self.items(all_but, value, mistakes).map(Set::AllBut),
+            (None, Some(value)) => self.items(all_but, value, mistakes).map(|patterns| Set::AllBut(Box::new(patterns))),
             (Some(first), Some(second)) => {
                 self.items(only, first, mistakes);
                 self.items(all_but, second, mistakes);

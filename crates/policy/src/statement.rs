@@ -48,7 +48,8 @@ pub(crate) enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Set<T> {
     Only(Box<[T]>),
-    AllBut(Box<[T]>),
+    // Seldom; boxed once more, it makes no set larger than a list.
+    AllBut(Box<Box<[T]>>),
 }
 
 impl Policy {

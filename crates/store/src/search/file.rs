@@ -77,7 +77,7 @@ fn prepare(path: &Path) -> Result<Connection, OpenError> {
         "PRAGMA page_size = {};
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = OFF;
-         PRAGMA cache_size = -4096;
+         PRAGMA cache_size = -2048;
          PRAGMA temp_store = MEMORY;",
         connection::PAGE_BYTES
     ))?;
