@@ -308,8 +308,11 @@ impl Inner {
         }
         for some in self.store.subscription_ids_on(id).await?.chunks(LOAD_AT_ONCE) {
             for (subscription, progress) in self.store.subscription_list_begun(id, some.to_owned()).await? {
-                let lane = self.load_lane(&account, &subscription, progress).await?;
-                let Some(lane) = lane.filter(|_| subscription.edit.on) else { continue };
+                // It may have been switched off since its id was read.
+                if !subscription.edit.on {
+                    continue;
+                }
+                let Some(lane) = self.load_lane(&account, &subscription, progress).await? else { continue };
                 let mut state = account.lock();
                 {
                     let mut lane_state = lane.lock();

@@ -32,6 +32,7 @@ pub(crate) struct Spec {
     pub(crate) batch: BatchLimits,
     /// Why nothing can be sent by its integration now, if so.
     pub(crate) unusable: Option<Box<str>>,
+    /// Blank until a request is made.
     pub(crate) used: Mutex<Seldom<Used>>,
     /// Counts its attempts, together with those of all subscriptions to its integration.
     pub(crate) counters: Arc<AttemptCounters>,
