@@ -247,7 +247,7 @@ impl Lane {
 impl LaneState {
     /// Whether there is anything about it that could last too long.
     pub(crate) fn is_worth_watching(&self) -> bool {
-        self.mode != Mode::Attached || !self.courier.is_idle()
+        self.listens() && (self.mode != Mode::Attached || !self.courier.is_idle())
     }
 
     /// Keeps dead letters until they are written down.

@@ -241,7 +241,7 @@ impl Inner {
             position: (lag > 0).then(|| lane.courier.position()),
             has_stopped,
             is_over: is_changed || !listens,
-            is_idle: !listens || !lane.is_worth_watching(),
+            is_idle: !lane.is_worth_watching(),
         }))
     }
 
@@ -423,7 +423,7 @@ impl Watched {
         if let Some(watch) = self.lanes.get(&id) {
             let mut state = watch.lane.lock();
             // It may have got work since it was looked at.
-            let stays = state.listens() && state.is_worth_watching();
+            let stays = state.is_worth_watching();
             state.watched = stays;
             drop(state);
             if !stays {
